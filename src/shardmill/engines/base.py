@@ -1,0 +1,26 @@
+"""The seam behind which machines run our tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Runs one function over independent items, here or on a cluster.
+
+    Every item's result is yielded exactly once, in any order. A lost worker's items are run again, and an item may run
+    twice at once, so `work` must be safe to repeat. The first error that `work` raises stops the run and reaches the
+    caller with its type and text. `work`, the items and the results must pickle. `work` is called from several threads
+    or processes at once; it does heavy lifting in a child process of its own (`shardmill.isolation`). Closing the
+    iterator early stops the workers.
+    """
+
+    def run(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[R]: ...
+
+    def describe(self) -> dict[str, str | int]:
+        """Facts of the run for the manifest: engine, workers or master, versions."""
+        ...

@@ -1,0 +1,275 @@
+"""Runs functions in a child process that may die, so that a decoder that crashes, hangs or eats memory costs one image.
+
+Each worker thread owns one child. The child answers one call at a time over a socket, notes in shared memory how far it
+is, and ends when its parent does, `kill -9` included, because the pipe between them closes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Pipe
+from typing import Any, Final, TypeVar
+
+import psutil
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_POLL_S: Final = 0.2
+# glibc gives large blocks back to the kernel at once and faults them in again for the next image: measured here, that is
+# a fifth of the time an image takes. Bounded, so that memory stays bounded.
+_CHILD_ENVIRONMENT: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+    "MALLOC_TOP_PAD_": str(8 << 20),
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class Journal:
+    """How far a child is, in memory that its parent sees.
+
+    Items are numbered by the caller, ascending. `taken` is the number behind the last item handed to the dangerous code,
+    `done` the number behind the last that came back from it; `busy` is true while such code runs; `total` counts the items
+    of all calls.
+    """
+
+    _LAYOUT: Final = struct.Struct("=qqqq")
+
+    def __init__(self, memory: mmap.mmap | bytearray) -> None:
+        self._memory = memory
+        self.taken = self.done = self.total = 0
+
+    def reset(self) -> None:
+        self.taken = self.done = 0
+        self._write(busy=False)
+
+    def take(self, number: int) -> None:
+        """Item `number` is about to enter the dangerous code."""
+        self.taken = number + 1
+        self._write(busy=True)
+
+    def finish(self, number: int) -> None:
+        """Item `number` has come out of it, as have all before it."""
+        self.done = number + 1
+        self.total += 1
+        self._write(busy=self.done < self.taken)
+
+    def pause(self) -> None:
+        """Something slow but harmless comes now, such as reading from a store."""
+        self._write(busy=False)
+
+    def _write(self, busy: bool) -> None:
+        self._LAYOUT.pack_into(self._memory, 0, self.taken, self.done, self.total, busy)
+
+    @classmethod
+    def snapshot(cls, memory: mmap.mmap | bytearray) -> tuple[int, int, int, bool]:
+        """`(taken, done, total, busy)` as last written."""
+        taken, done, total, busy = cls._LAYOUT.unpack_from(memory, 0)
+        return taken, done, total, bool(busy)
+
+
+class ChildDiedError(Exception):
+    """The child ended before it answered. Never leaves the package: the caller decides what the death means."""
+
+    def __init__(self, cause: str, taken: int, done: int, stderr: str) -> None:
+        super().__init__(cause, taken, done, stderr)
+        self.cause, self.taken, self.done, self.stderr = cause, taken, done, stderr
+
+    def __str__(self) -> str:
+        return f"{self.cause}\n{self.stderr}".strip()
+
+
+class StoppedError(Exception):
+    """The child was told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a child is given up."""
+
+    item_timeout_s: float = 60.0
+    """Seconds without progress while dangerous code runs."""
+    memory_bytes: int = 4 << 30
+    """Resident memory of the child."""
+
+
+class Child:
+    """A child process, started when first called and again after each death. Belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._life: int | None = None
+        self._stopped = False
+        self._journal_file = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as this object
+        self._journal_file.truncate(mmap.PAGESIZE)
+        self._memory = mmap.mmap(self._journal_file.fileno(), mmap.PAGESIZE)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+
+    def call(self, function: Callable[[T], R], argument: T, limits: Limits | None = None) -> R:
+        """`function(argument)`, run in the child; `function` is importable by name, everything pickles.
+
+        Raises:
+            ChildDiedError: the child crashed, or was killed for passing `limits`.
+            StoppedError: `stop` was called.
+            Exception: whatever `function` raised.
+        """
+        limits = limits or Limits()
+        if self._process is None:
+            self._start()
+        assert self._connection is not None
+        try:
+            self._connection.send_bytes(pickle.dumps((function, argument), protocol=pickle.HIGHEST_PROTOCOL))
+            self._await_answer(limits)
+            succeeded, answer = pickle.loads(self._connection.recv_bytes())  # noqa: S301  # our own child wrote it
+        except (EOFError, OSError) as error:
+            raise self._death(None) from error
+        if succeeded:
+            result: R = answer
+            return result
+        raise answer
+
+    def _await_answer(self, limits: Limits) -> None:
+        assert self._connection is not None
+        assert self._process is not None
+        process = psutil.Process(self._process.pid)
+        last, since = None, time.monotonic()
+        while not self._connection.poll(_POLL_S):
+            now, state = time.monotonic(), Journal.snapshot(self._memory)
+            if state != last or not state[3]:
+                last, since = state, now
+            elif now - since > limits.item_timeout_s:
+                raise self._death(f"took more than {limits.item_timeout_s:g} s")
+            try:
+                resident = process.memory_info().rss
+            except psutil.NoSuchProcess:
+                return  # the connection tells
+            if resident > limits.memory_bytes:
+                raise self._death(f"needed more than {limits.memory_bytes >> 20} MB of memory")
+
+    def _death(self, verdict: str | None) -> Exception:
+        """Kill what is left and say what happened; `verdict` None: it died by itself."""
+        assert self._process is not None
+        if verdict is not None:
+            self._process.kill()
+        code = self._process.wait()
+        taken, done, _, _ = Journal.snapshot(self._memory)
+        self._stderr.seek(0)
+        stderr = self._stderr.read()[-2000:].decode(errors="replace").strip()
+        self._close()
+        if self._stopped:
+            return StoppedError()
+        if verdict is None:
+            verdict = f"crashed the decoder ({signal.Signals(-code).name})" if code < 0 else f"ended the decoder (exit {code})"
+        return ChildDiedError(verdict, taken, done, stderr)
+
+    def items_done(self) -> int:
+        """Items finished since the child's first start."""
+        return Journal.snapshot(self._memory)[2]
+
+    def stop(self) -> None:
+        """End the child now, whatever it does. Callable from any thread; further calls raise `StoppedError`."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def close(self) -> None:
+        """End the idle child."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._close()
+
+    def _start(self) -> None:
+        if self._stopped:
+            raise StoppedError
+        ours, theirs = Pipe()
+        life_read, life_write = os.pipe()
+        self._stderr.seek(0)
+        self._stderr.truncate()
+        descriptors = (theirs.fileno(), self._journal_file.fileno(), life_read)
+        program = f"from shardmill.isolation import serve; serve{descriptors}"
+        environment = {**os.environ, **_CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            env=environment,
+        )
+        theirs.close()
+        os.close(life_read)
+        self._connection, self._life = ours, life_write
+        if self._stopped:  # told to between the check above and here
+            self._process.kill()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._life is not None:
+            os.close(self._life)
+        self._process = self._connection = self._life = None
+
+
+_owned = threading.local()
+_journal = Journal(bytearray(mmap.PAGESIZE))
+
+
+def journal() -> Journal:
+    """The journal of this process: shared with the parent in a child, private elsewhere."""
+    return _journal
+
+
+def adopt(child: Child) -> None:
+    """Make `child` the one that this thread calls."""
+    _owned.child = child
+
+
+def call(function: Callable[[T], R], argument: T, limits: Limits | None = None) -> R:
+    """`Child.call` on this thread's own child, which is made when first needed."""
+    child: Child | None = getattr(_owned, "child", None)
+    if child is None:
+        child = _owned.child = Child()
+    return child.call(function, argument, limits)
+
+
+def serve(connection_fd: int, journal_fd: int, life_fd: int) -> None:
+    """The child's main loop: answer calls until the parent goes away."""
+    global _journal
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    threading.Thread(target=_end_with_parent, args=(life_fd,), daemon=True).start()
+    shared = Journal(mmap.mmap(journal_fd, mmap.PAGESIZE))
+    shared.total = Journal.snapshot(mmap.mmap(journal_fd, mmap.PAGESIZE))[2]
+    _journal = shared
+    connection = Connection(connection_fd)
+    while True:
+        try:
+            function, argument = pickle.loads(connection.recv_bytes())  # noqa: S301  # our own parent wrote it
+        except EOFError:
+            return
+        shared.reset()
+        try:
+            answer: tuple[bool, Any] = (True, function(argument))
+        except Exception as error:  # noqa: BLE001  # it is raised again in the parent
+            error.add_note(f"in process {os.getpid()}")
+            answer = (False, error)
+        connection.send_bytes(pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def _end_with_parent(life_fd: int) -> None:
+    os.read(life_fd, 1)
+    os._exit(1)

@@ -1,0 +1,228 @@
+"""Counts what the shards' tables say, writes the manifest, and marks the data set whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shardmill.errors import ShardmillError
+from shardmill.plan.sort import external_sort
+from shardmill.plan.store import Plan
+from shardmill.prepare.names import DUPLICATES, LABELS, MANIFEST, samples_name
+from shardmill.prepare.samples import ShardSummary
+from shardmill.storage import Store
+
+_SHOWN_FAILURES: Final = 20
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the tables of all shards add up to."""
+
+    classes: Counter[int]
+    statuses: Counter[tuple[str, str]]
+    """By split and status."""
+    reasons: Counter[str]
+    conversions: Counter[str]
+    failures: list[tuple[str, str]]
+    """The first few, as key and reason."""
+    exact_duplicates: int = 0
+    across_splits: int = 0
+
+
+def read_findings(store: Store, numbers: Iterable[int], scratch: Path) -> Findings:
+    """Go through the tables of all shards once, in bounded memory; writes the list of duplicates where there are any."""
+    findings = Findings(Counter(), Counter(), Counter(), Counter(), [])
+    hashed = external_sort(_scan(store, numbers, findings), scratch)
+    _list_duplicates(hashed, store, findings)
+    return findings
+
+
+def _scan(store: Store, numbers: Iterable[int], findings: Findings) -> Iterator[pa.RecordBatch]:
+    """Counts everything on the way; yields the hashes of the written inputs, sortable."""
+    ordinal = 0
+    columns = ["key", "split", "label", "status", "reason", "error", "conversions", "sha256"]
+    for number in numbers:
+        with store.open(samples_name(number)) as file:
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=1 << 15, columns=columns):
+                written = batch.filter(pc.equal(batch.column("status"), "written"))
+                _count(batch, written, findings)
+                if written.num_rows:
+                    yield _sortable(written, ordinal)
+                    ordinal += written.num_rows
+
+
+def _count(batch: pa.RecordBatch, written: pa.RecordBatch, findings: Findings) -> None:
+    findings.classes.update(_counts(written.column("label")))
+    findings.reasons.update(_counts(batch.column("reason").drop_null()))
+    statuses = pc.binary_join_element_wise(batch.column("split"), batch.column("status"), "/")
+    for name, count in _counts(statuses).items():
+        split, _, status = name.rpartition("/")
+        findings.statuses[split, status] += count
+    for names, count in _counts(written.column("conversions")).items():
+        findings.conversions.update(dict.fromkeys(filter(None, names.split(",")), count))
+    if len(findings.failures) < _SHOWN_FAILURES:
+        failed = batch.filter(pc.equal(batch.column("status"), "failed"))
+        shown = failed.slice(0, _SHOWN_FAILURES - len(findings.failures)).to_pylist()
+        findings.failures += [(row["key"], row["error"]) for row in shown]
+
+
+def _counts(column: pa.Array) -> dict[Any, int]:
+    return {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+
+
+def _sortable(written: pa.RecordBatch, ordinal: int) -> pa.RecordBatch:
+    digests = np.frombuffer(bytes.fromhex("".join(written.column("sha256").to_pylist())), ">u8").reshape(-1, 4).astype(np.uint64)
+    return pa.RecordBatch.from_pydict(
+        {
+            "key": written.column("key"),
+            "split": written.column("split"),
+            "sha256": written.column("sha256"),
+            "_first": pa.array(digests[:, 0]),
+            "_second": pa.array(digests[:, 1]),
+            "_ordinal": pa.array(np.arange(ordinal, ordinal + written.num_rows, dtype=np.uint64)),
+        }
+    )
+
+
+def _list_duplicates(hashed: Iterable[pa.RecordBatch], store: Store, findings: Findings) -> None:
+    groups: list[list[dict[str, str]]] = []
+    store.remove(DUPLICATES)
+    schema = pa.schema([("sha256", pa.string()), ("key", pa.string()), ("split", pa.string())])
+    tables: list[pa.Table] = []
+    for group in _equal_runs(hashed):
+        groups.append(group)
+        findings.exact_duplicates += len(group) - 1
+        if len({row["split"] for row in group}) > 1:
+            findings.across_splits += 1
+        if len(groups) == 4096:
+            tables.append(_duplicates_table(groups, schema))
+            groups = []
+    if groups:
+        tables.append(_duplicates_table(groups, schema))
+    if tables:
+        with store.publish(DUPLICATES) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+            for table in tables:
+                writer.write_table(table)
+
+
+def _duplicates_table(groups: list[list[dict[str, str]]], schema: pa.Schema) -> pa.Table:
+    return pa.Table.from_pylist([row for group in groups for row in sorted(group, key=lambda row: row["key"])], schema)
+
+
+def _equal_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[list[dict[str, str]]]:
+    """Rows of equal hash, where there are two or more."""
+    run: list[dict[str, str]] = []
+    for batch in batches:
+        hashes = batch.column("_first").to_numpy()
+        starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
+        ends = np.append(starts[1:], len(hashes))
+        lone = (ends - starts == 1) & (starts > 0) & (ends < len(hashes))
+        for start, end in zip(starts[~lone], ends[~lone], strict=True):
+            rows = batch.slice(start, end - start).select(["sha256", "key", "split"]).to_pylist()
+            if run and run[0]["sha256"] == rows[0]["sha256"]:
+                run += rows
+                continue
+            if len(run) > 1:
+                yield run
+            run = rows
+    if len(run) > 1:
+        yield run
+
+
+def build_manifest(plan: Plan, summaries: Sequence[ShardSummary], findings: Findings, store: Store, run: dict[str, Any]) -> dict[str, Any]:
+    """The manifest: facts of the data, which repeat, apart from facts of the run, which do not.
+
+    Raises:
+        ShardmillError: the inputs do not add up. That would be a bug.
+    """
+    splits = {split: _split_totals(split, plan, findings) for split in sorted(plan.listed)}
+    totals = {name: sum(counts[name] for counts in splits.values()) for name in ("listed", "written", "skipped", "failed")}
+    by_shard = sum(summary.count for summary in summaries)
+    if totals["written"] + totals["skipped"] + totals["failed"] != totals["listed"] or by_shard != totals["written"]:
+        raise ShardmillError(f"the inputs do not add up: {totals}, {by_shard} records in shards. This is a bug: please report it.")
+    return {
+        "format": "shardmill/1",
+        "data": {
+            "shard_format": plan.spec["shard_format"],
+            "feature_keys": plan.spec["feature_keys"],
+            "plan": plan.digest,
+            "transform": plan.spec["transform"],
+            "fingerprint": plan.fingerprint,
+            "spec": plan.spec,
+            "splits": splits,
+            "shards": [
+                {
+                    "name": summary.name,
+                    "split": summary.split,
+                    "count": summary.count,
+                    "listed": summary.listed,
+                    "bytes": summary.bytes,
+                    "sha256": summary.sha256,
+                    "index_bytes": summary.index_bytes,
+                    "index_sha256": summary.index_sha256,
+                    "samples_sha256": _file_digest(store, samples_name(summary.number)),
+                }
+                for summary in summaries
+            ],
+            "totals": totals,
+            "classes": [{"label": label, "name": name, "count": findings.classes[label]} for label, name in enumerate(plan.classes)],
+            "unlabelled": findings.classes[-1],
+            "channels": _channels(summaries),
+            "conversions": dict(sorted(findings.conversions.items())),
+            "reasons": dict(sorted(findings.reasons.items())),
+            "duplicates": {"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
+            "numbered_keys": plan.repeats,
+            "ignored_files": dict(sorted(plan.ignored.items())),
+        },
+        "run": run,
+    }
+
+
+def write_manifest(store: Store, plan: Plan, manifest: dict[str, Any]) -> None:
+    """Publish `labels.txt` and `_manifest.json`."""
+    with store.publish(LABELS) as file:
+        file.write("".join(f"{name}\n" for name in plan.classes).encode())
+    with store.publish(MANIFEST) as file:
+        file.write(json.dumps(manifest, indent=1).encode())
+
+
+def _split_totals(split: str, plan: Plan, findings: Findings) -> dict[str, int]:
+    shards = sum(task.split == split for task in plan.tasks)
+    counts = {status: findings.statuses[split, status] for status in ("written", "skipped", "failed")}
+    return {"shards": shards, "listed": plan.listed[split], **counts}
+
+
+def _channels(summaries: Sequence[ShardSummary]) -> dict[str, Any]:
+    """Mean and standard deviation of each channel on the scale 0 to 1, from exact integer sums."""
+    pixels = sum(summary.pixels for summary in summaries)
+    means, deviations = [], []
+    for channel in range(3):
+        total = sum(summary.channel_totals[channel] for summary in summaries)
+        squares = sum(summary.channel_squares[channel] for summary in summaries)
+        variance = (squares * pixels - total * total) / pixels**2 if pixels else 0.0
+        means.append(round(total / pixels / 255, 6) if pixels else 0.0)
+        deviations.append(round(math.sqrt(variance) / 255, 6))
+    return {"mean": means, "std": deviations, "pixels": pixels}
+
+
+def _file_digest(store: Store, path: str) -> str:
+    with store.open(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # any binary file will do
+
+
+def scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder of this machine for sorting, gone when closed."""
+    return tempfile.TemporaryDirectory(prefix="shardmill-")

@@ -1,0 +1,460 @@
+"""`shardmill prepare`: images in, shards out."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import shardmill
+from shardmill import registry
+from shardmill.engines.base import Engine
+from shardmill.engines.local import available_cores
+from shardmill.errors import TooManyFailuresError, UsageError
+from shardmill.image.base import Chroma, ImageSpec, ResizeMode
+from shardmill.plan.cut import ShardTask
+from shardmill.plan.store import Plan
+from shardmill.prepare.events import Announcer, Event, event_file
+from shardmill.prepare.existing import OnExists, plan_to_follow
+from shardmill.prepare.finish import Findings, build_manifest, read_findings, scratch_folder, write_manifest
+from shardmill.prepare.names import MANIFEST, SUCCESS, samples_name
+from shardmill.prepare.planning import Draft, draft_plan, fingerprint, largest_shard, take_plan
+from shardmill.prepare.samples import ShardSummary, committed
+from shardmill.prepare.shard import Job
+from shardmill.prepare.supervise import run_shard
+from shardmill.sources.open import open_source
+from shardmill.sources.spec import InputFormat, Layout, SourceSpec
+from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
+from shardmill.storage import Store, open_store
+from shardmill.units import parse_bytes, parse_limit
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareResult:
+    """What a run made, or would make."""
+
+    dest: str
+    dry_run: bool
+    already_complete: bool
+    listed: int
+    written: int
+    skipped: int
+    failed: int
+    shards: int
+    resumed_shards: int
+    """Of `shards`, those that an earlier run had committed."""
+    bytes: int
+    """Of all shards; of a dry run, expected."""
+    seconds: float
+    splits: dict[str, dict[str, int]]
+    reasons: dict[str, int]
+    failures: tuple[tuple[str, str], ...]
+    """The first few inputs that failed, with the reason."""
+    duplicates: dict[str, int]
+    classes: int
+    ignored_files: dict[str, int]
+    draft: dict[str, Any] | None = None
+    """Of a dry run: what was found and assumed."""
+
+
+def prepare(
+    source: str,
+    dest: str,
+    *,
+    size: str = "256",
+    resize_mode: ResizeMode = "center_crop",
+    resize_only_if_bigger: bool = False,
+    quality: int = 95,
+    chroma: Chroma = "444",
+    skip_reencode: bool = False,
+    background: str = "white",
+    ignore_exif: bool = False,
+    keep_exif: bool = False,
+    min_size: int = 0,
+    max_area: int | None = None,
+    max_aspect: float | None = None,
+    max_pixels: int = 100_000_000,
+    max_source_bytes: str = "256MB",
+    transform: Literal["native", "tensorflow"] = "native",
+    format: Literal["tfrecord"] = "tfrecord",
+    feature_keys: Literal["imagenet", "tfds"] = "imagenet",
+    tfds: str | None = None,
+    num_shards: str | None = None,
+    samples_per_shard: int | None = None,
+    max_shard_size: str | None = None,
+    input_format: InputFormat = "auto",
+    image_col: str | None = None,
+    label_col: str | None = None,
+    key_col: str | None = None,
+    split_col: str | None = None,
+    group_col: str | None = None,
+    include: Sequence[str] = (),
+    layout: Layout = "auto",
+    labels_file: str | None = None,
+    splits: str | None = None,
+    seed: int = 0,
+    no_shuffle: bool = False,
+    limit: int | None = None,
+    drop_duplicates: bool = False,
+    engine: Literal["local", "spark"] = "local",
+    workers: int | None = None,
+    master: str | None = None,
+    partitions: int | None = None,
+    on_exists: OnExists = "resume",
+    moved: bool = False,
+    retry_failed: bool = False,
+    on_error: Literal["skip", "fail"] = "skip",
+    max_errors: str = "1%",
+    image_timeout: float = 60.0,
+    worker_memory: str = "4GiB",
+    dry_run: bool = False,
+    events: str | None = None,
+    on_event: Callable[[Event], None] | None = None,
+) -> PrepareResult:
+    """Turn images into training-ready shards.
+
+    Args:
+        source: A folder of images (class/*.jpg, train/class/*.jpg or flat), a CSV, JSONL, Parquet or text list, a WebDataset
+            tar, or a Parquet of image bytes.
+        dest: Folder for the shards; made if absent.
+        size: Size of the results in pixels: N, or WxH.
+        resize_mode: center_crop fills the size and cuts the rest off; border fits inside and pads; keep_ratio brings the
+            shorter side to size; keep_ratio_largest fits inside; no leaves the size alone.
+        resize_only_if_bigger: Never enlarge.
+        quality: JPEG quality, 1 to 100.
+        chroma: Chroma subsampling of the JPEGs.
+        skip_reencode: Keep the source's JPEG stream where nothing would change.
+        background: Colour under transparent pixels and in borders: a name, or R,G,B.
+        ignore_exif: Do not turn images upright by their EXIF orientation.
+        keep_exif: Put the source's EXIF block, GPS and all, into the records.
+        min_size: Skip images whose shorter side is smaller, in pixels.
+        max_area: Skip images of more pixels.
+        max_aspect: Skip images whose longer side is more than this many times the shorter.
+        max_pixels: Images that claim more pixels than this are failures; they are not decoded.
+        max_source_bytes: Files larger than this are failures; they are not read.
+        transform: What decodes, resizes and encodes: native is fast; tensorflow is a tf.data pipeline.
+        format: Kind of shard.
+        feature_keys: Names of the features in a record: image/encoded and so on, or those of tfds.
+        tfds: Name of the data set: file names, keys and metadata become what tfds.builder_from_directory opens.
+        num_shards: Shards in all, shared out over the splits; or train=16,val=2.
+        samples_per_shard: Inputs per shard.
+        max_shard_size: Target size of a shard, like 128MB (the default); sizes are estimated from a sample.
+        input_format: What SOURCE is; found out by itself.
+        image_col: Column of a list that holds the location or the bytes of the image.
+        label_col: Column that holds the class.
+        key_col: Column that holds the key of the sample; by default its location.
+        split_col: Column that holds the split.
+        group_col: Column whose equal values stay in one split.
+        include: Glob of the files to take from a folder, instead of the usual image suffixes; repeatable.
+        layout: What the folders mean: class/, split/class/, or flat for nothing.
+        labels_file: File with one class name a line, in label order; by default the sorted names found, from 0.
+        splits: Names and ratios, like train=0.9,val=0.1; decided by each key's hash, so that added images move no other.
+        seed: Seed of the shuffle.
+        no_shuffle: Keep the order of the listing.
+        limit: Take only this many inputs, a random draw by the seed.
+        drop_duplicates: Leave out inputs whose bytes are those of another; reads every input twice.
+        engine: Where the work runs: processes of this machine, or Spark.
+        workers: Images are processed by this many processes of the local engine; by default one a core.
+        master: Spark master, like local[4] or spark://host:7077; by default the session that exists, or local[*].
+        partitions: Spark partitions; changes the speed, never the bytes.
+        on_exists: When DEST holds a data set: continue it if it is the same one, delete and start anew, or refuse.
+        moved: Continue although SOURCE is another place than before: the same images were moved there.
+        retry_failed: Make the shards again that have failed or lost inputs.
+        on_error: What to do when an image is bad: record it and go on, or stop.
+        max_errors: Failed inputs beyond this count or percentage leave the set unfinished, with exit code 4.
+        image_timeout: Seconds after which an image is given up.
+        worker_memory: Memory beyond which a worker's current image is given up.
+        dry_run: Show the plan, write nothing.
+        events: Append progress as JSON lines to this file.
+        on_event: Called with each event, from any thread.
+
+    Returns:
+        What was made. With `dry_run`, what would be.
+
+    Raises:
+        UsageError: the request cannot be carried out as it stands.
+        ResumableError: reading or writing failed; the same call continues.
+        TooManyFailuresError: more inputs failed than `max_errors` allows; the set is there but not marked whole.
+    """
+    width, height = parse_size(size)
+    image = ImageSpec(
+        width=width,
+        height=height,
+        resize_mode=resize_mode,
+        resize_only_if_bigger=resize_only_if_bigger,
+        quality=_in_range("--quality", quality, 1, 100),
+        chroma=chroma,
+        skip_reencode=skip_reencode,
+        background=_colour(background),
+        ignore_exif=ignore_exif,
+        keep_exif=keep_exif,
+        min_size=_in_range("--min-size", min_size, 0, None),
+        max_area=max_area,
+        max_aspect=max_aspect,
+        max_pixels=_in_range("--max-pixels", max_pixels, 1, None),
+    )
+    spec = PrepareSpec(
+        source=SourceSpec(input_format, image_col, label_col, key_col, split_col, group_col, tuple(include), layout),
+        image=image,
+        sharding=parse_sharding(num_shards, samples_per_shard, None if max_shard_size is None else parse_bytes(max_shard_size)),
+        transform=transform,
+        shard_format=format,
+        feature_keys="tfds" if tfds is not None else feature_keys,
+        tfds_name=tfds,
+        splits=parse_splits(splits),
+        labels=None if labels_file is None else _read_labels(labels_file),
+        seed=seed,
+        shuffle=not no_shuffle,
+        limit=None if limit is None else _in_range("--limit", limit, 1, None),
+        drop_duplicates=drop_duplicates,
+        max_source_bytes=parse_bytes(max_source_bytes),
+    )
+    allowed = parse_limit(max_errors)
+    runner = _engine(engine, workers=workers, master=master, partitions=partitions)
+    registry.load(registry.TRANSFORMS, "transform", transform)(image)  # a wrong request must fail before anything is listed
+    started = time.perf_counter()
+    with event_file(events) as listeners, scratch_folder() as scratch:
+        announce = Announcer([*listeners, *([on_event] if on_event else [])])
+        opened = open_source(source, spec.source)
+        if dry_run:
+            draft, _ = draft_plan(opened, spec, Path(scratch), None, None, lambda rows: announce("listing", rows=rows))
+            return _dry_result(draft, dest, time.perf_counter() - started)
+        store = open_store(dest)
+        with store.lock():
+            plan = plan_to_follow(store, spec, opened.root, fingerprint(spec), on_exists, moved=moved)
+            if plan is None:
+                plan = take_plan(
+                    opened, source, spec, Path(scratch), store, runner, lambda rows: announce("listing", rows=rows)
+                )
+            job = Job(
+                spec=spec,
+                source_root=opened.root,
+                dest=store.root,
+                plan=plan.digest,
+                fingerprint=plan.fingerprint,
+                fail_fast=on_error == "fail",
+                item_timeout_s=image_timeout,
+                memory_bytes=parse_bytes(worker_memory),
+            )
+            return _carry_out(store, plan, job, runner, announce, allowed, started, Path(scratch), retry_failed=retry_failed)
+
+
+def _carry_out(
+    store: Store,
+    plan: Plan,
+    job: Job,
+    engine: Engine,
+    announce: Announcer,
+    allowed: tuple[int | None, float | None],
+    started: float,
+    scratch: Path,
+    *,
+    retry_failed: bool,
+) -> PrepareResult:
+    listed = sum(plan.listed.values())
+    if retry_failed:
+        _uncommit_failed(store, plan)
+    summaries = {task.number: done for task in plan.tasks if (done := committed(store, samples_name(task.number), plan.digest))}
+    resumed = len(summaries)
+    complete = resumed == len(plan.tasks) and store.size(SUCCESS) is not None
+    missing = [task for task in plan.tasks if task.number not in summaries]
+    announce("planned", inputs=listed, shards=len(plan.tasks), committed=resumed, splits=plan.listed)
+    if missing:
+        store.remove(SUCCESS)
+        _make_shards(missing, summaries, job, engine, announce, listed)
+    ordered = [summaries[task.number] for task in plan.tasks]
+    announce("finishing")
+    findings = read_findings(store, (task.number for task in plan.tasks), scratch)
+    if not complete:
+        run = _run_facts(engine, plan, started, resumed)
+        manifest = build_manifest(plan, ordered, findings, store, run)
+        write_manifest(store, plan, manifest)
+        if plan.spec["tfds_name"] is not None:
+            _write_tfds(store, plan, ordered)
+    result = _result(store.root, plan, ordered, findings, time.perf_counter() - started, resumed, complete=complete)
+    announce("finished", **{name: value for name, value in asdict(result).items() if name in ("written", "skipped", "failed", "seconds")})
+    most = allowed[0] if allowed[0] is not None else int((allowed[1] or 0) * listed)
+    if result.failed > most:
+        store.remove(SUCCESS)
+        raise TooManyFailuresError(_failure_message(result, most))
+    if store.size(SUCCESS) is None:
+        with store.publish(SUCCESS):
+            pass
+    return result
+
+
+def _make_shards(
+    missing: list[ShardTask], summaries: dict[int, ShardSummary], job: Job, engine: Engine, announce: Announcer, listed: int
+) -> None:
+    already = sum(summary.listed for summary in summaries.values())
+    finished = 0
+    left = {task.number for task in missing}
+
+    def progress() -> Event:
+        in_work: int = engine.items_done() if hasattr(engine, "items_done") else 0
+        images = already + max(finished, min(in_work, listed - already))
+        return {"images": images, "of": listed, "shards_left": len(left), "waiting_for": sorted(left)[:5] if len(left) <= 5 else []}
+
+    with announce.every(0.5, "progress", progress):
+        for summary in engine.run(partial(run_shard, job), missing):
+            summaries[summary.number] = summary
+            left.discard(summary.number)
+            finished += summary.listed
+            announce("shard", name=summary.name, written=summary.count, skipped=summary.skipped, failed=summary.failed, bytes=summary.bytes)
+
+
+def _uncommit_failed(store: Store, plan: Plan) -> None:
+    """Withdraw the shards that have failed or lost inputs, so that they are made again, whole."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    withdrawn = []
+    for task in plan.tasks:
+        name = samples_name(task.number)
+        if store.size(name) is None:
+            continue
+        with store.open(name) as file:
+            statuses = pq.read_table(file, columns=["status"])["status"]
+        if pc.any(pc.is_in(statuses, value_set=_RETRIED)).as_py():
+            withdrawn.append(name)
+    if withdrawn:
+        store.remove(SUCCESS)
+        store.remove(MANIFEST)
+    for name in withdrawn:
+        store.remove(name)
+
+
+def _write_tfds(store: Store, plan: Plan, summaries: list[ShardSummary]) -> None:
+    raise NotImplementedError
+
+
+def _engine(name: str, *, workers: int | None, master: str | None, partitions: int | None) -> Engine:
+    if name == "local":
+        for flag, value in (("--master", master), ("--partitions", partitions)):
+            if value is not None:
+                raise UsageError(f"{flag} is for --engine spark; add that, or use --workers")
+        return cast("Engine", registry.load(registry.ENGINES, "engine", name)(workers=workers))
+    if workers is not None:
+        raise UsageError("--workers is for --engine local; Spark's parallelism comes from --master and --partitions")
+    return cast("Engine", registry.load(registry.ENGINES, "engine", name)(master=master, partitions=partitions))
+
+
+def _run_facts(engine: Engine, plan: Plan, started: float, resumed: int) -> dict[str, Any]:
+    return {
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "seconds": round(time.perf_counter() - started, 3),
+        "resumed_shards": resumed,
+        "source": plan.source,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "shardmill": shardmill.__version__,
+        **engine.describe(),
+    }
+
+
+def _result(
+    dest: str, plan: Plan, summaries: list[ShardSummary], findings: Findings, seconds: float, resumed: int, *, complete: bool
+) -> PrepareResult:
+    return PrepareResult(
+        dest=dest,
+        dry_run=False,
+        already_complete=complete,
+        listed=sum(plan.listed.values()),
+        written=sum(summary.count for summary in summaries),
+        skipped=sum(summary.skipped for summary in summaries),
+        failed=sum(summary.failed for summary in summaries),
+        shards=len(summaries),
+        resumed_shards=resumed,
+        bytes=sum(summary.bytes for summary in summaries),
+        seconds=seconds,
+        splits={
+            split: {
+                "shards": sum(summary.split == split for summary in summaries),
+                "listed": plan.listed[split],
+                **{status: findings.statuses[split, status] for status in ("written", "skipped", "failed")},
+            }
+            for split in sorted(plan.listed)
+        },
+        reasons=dict(findings.reasons.most_common()),
+        failures=tuple(findings.failures),
+        duplicates={"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
+        classes=len(plan.classes),
+        ignored_files=plan.ignored,
+    )
+
+
+def _dry_result(draft: Draft, dest: str, seconds: float) -> PrepareResult:
+    listed = sum(draft.listed.values())
+    return PrepareResult(
+        dest=dest,
+        dry_run=True,
+        already_complete=False,
+        listed=listed,
+        written=0,
+        skipped=0,
+        failed=0,
+        shards=sum(draft.shards.values()),
+        resumed_shards=0,
+        bytes=int(listed * draft.record_bytes),
+        seconds=seconds,
+        splits={split: {"shards": draft.shards[split], "listed": count} for split, count in draft.listed.items()},
+        reasons={},
+        failures=(),
+        duplicates={},
+        classes=len(draft.classes),
+        ignored_files=draft.ignored,
+        draft={
+            "inputs_per_shard": largest_shard(draft),
+            "record_bytes": round(draft.record_bytes),
+            "sampled_images": draft.sampled,
+            "source_bytes": draft.source_bytes,
+            "unlabelled": draft.unlabelled,
+            "numbered_keys": draft.repeats,
+            "cores": available_cores(),
+        },
+    )
+
+
+def _failure_message(result: PrepareResult, most: int) -> str:
+    shown = "; ".join(f"{key}: {reason}" for key, reason in result.failures[:3])
+    more = f"; and {result.failed - 3} more" if result.failed > 3 else ""
+    return (
+        f"{result.failed} of {result.listed} inputs failed, more than the {most} that --max-errors allows ({shown}{more}). All are "
+        f"listed in {result.dest}/_samples. Mend them and add --retry-failed, or accept them with a higher --max-errors."
+    )
+
+
+def _read_labels(path: str) -> tuple[str, ...]:
+    try:
+        names = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the labels file {path}: {error}. It holds one class name a line.") from error
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if not names or repeated:
+        raise UsageError(f"{path} {'names ' + repeated[0] + ' twice' if repeated else 'is empty'}; it holds one class name a line.")
+    return tuple(names)
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    parts = text.split(",")
+    try:
+        red, green, blue = map(int, parts) if len(parts) == 3 else ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise UsageError(f"--background {text} is not a colour; write white, #808080 or 128,128,128") from error
+    if not all(0 <= value <= 255 for value in (red, green, blue)):
+        raise UsageError(f"--background {text} is out of range; each of R,G,B is 0 to 255")
+    return red, green, blue
+
+
+def _in_range(flag: str, value: int, low: int, high: int | None) -> int:
+    if value < low or (high is not None and value > high):
+        raise UsageError(f"{flag} {value} is out of range; it takes {low} to {high}" if high else f"{flag} {value} is below {low}")
+    return value

@@ -1,0 +1,141 @@
+"""The table with a row per input that goes with each shard, and the summary of the shard inside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shardmill.image.base import Encoded, Refused
+from shardmill.storage import Store
+
+_SUMMARY_KEY: Final = b"shardmill.shard"
+_ROWS_PER_GROUP: Final = 1 << 13
+
+_COLUMNS: Final = {
+    "key": pa.string(),
+    "uri": pa.string(),
+    "split": pa.string(),
+    "label": pa.int64(),
+    "class": pa.string(),
+    "status": pa.string(),
+    "reason": pa.string(),
+    "error": pa.string(),
+    "index": pa.int64(),
+    "offset": pa.int64(),
+    "length": pa.int64(),
+    "source_bytes": pa.int64(),
+    "source_format": pa.string(),
+    "source_width": pa.int64(),
+    "source_height": pa.int64(),
+    "sha256": pa.string(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "crop_left": pa.float64(),
+    "crop_top": pa.float64(),
+    "crop_right": pa.float64(),
+    "crop_bottom": pa.float64(),
+    "conversions": pa.string(),
+}
+CARRIED: Final = "col:"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSummary:
+    """All that the driver hears of a shard; of fixed size."""
+
+    number: int
+    name: str
+    split: str
+    plan: str
+    """Digest of the plan it belongs to."""
+    listed: int
+    count: int
+    """Records written."""
+    skipped: int
+    failed: int
+    bytes: int
+    sha256: str
+    index_bytes: int
+    index_sha256: str
+    pixels: int
+    """Pixels summed in `channel_totals` and `channel_squares`."""
+    channel_totals: tuple[int, int, int]
+    channel_squares: tuple[int, int, int]
+
+
+class SamplesWriter:
+    """Collects a row per input and writes them in row groups of fixed size, so that the bytes repeat."""
+
+    def __init__(self, file: BinaryIO, carried: pa.Schema) -> None:
+        """`carried`: the columns that the source brought along, under their own names."""
+        self._carried = [name if name not in _COLUMNS else f"source:{name}" for name in carried.names]
+        types = {**_COLUMNS, **dict(zip(self._carried, carried.types, strict=True))}
+        self._schema = pa.schema(list(types.items()))
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        self._rows: dict[str, list[Any]] = {name: [] for name in types}
+
+    def add(self, row: Mapping[str, Any], carried: tuple[Any, ...]) -> None:
+        """`row` has some of the fixed columns; the others become null."""
+        for name in _COLUMNS:
+            self._rows[name].append(row.get(name))
+        for name, value in zip(self._carried, carried, strict=True):
+            self._rows[name].append(value)
+        if len(self._rows["key"]) == _ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.table(self._rows, self._schema), row_group_size=_ROWS_PER_GROUP)
+        self._rows = {name: [] for name in self._rows}
+
+    def finish(self, summary: ShardSummary) -> None:
+        if self._rows["key"]:
+            self._flush()
+        self._writer.add_key_value_metadata({_SUMMARY_KEY: json.dumps(asdict(summary)).encode()})
+        self._writer.close()
+
+
+def outcome_columns(outcome: Encoded | Refused) -> dict[str, Any]:
+    """The columns that follow from what became of an image."""
+    source = outcome.source
+    columns: dict[str, Any] = {}
+    if source is not None:
+        columns = {
+            "source_format": source.format,
+            "source_width": source.width,
+            "source_height": source.height,
+            "conversions": ",".join(source.conversions),
+        }
+    if isinstance(outcome, Refused):
+        return columns | {"status": outcome.status, "reason": outcome.reason, "error": outcome.detail}
+    left, top, right, bottom = outcome.crop
+    return columns | {
+        "status": "written",
+        "width": outcome.width,
+        "height": outcome.height,
+        "crop_left": left,
+        "crop_top": top,
+        "crop_right": right,
+        "crop_bottom": bottom,
+    }
+
+
+def committed(store: Store, name: str, plan: str) -> ShardSummary | None:
+    """The summary of a shard that is committed for `plan` and whose files have their sizes, else None."""
+    if store.size(name) is None:
+        return None
+    with store.open(name) as file:
+        metadata = pq.read_metadata(file).metadata or {}
+    if _SUMMARY_KEY not in metadata:
+        return None
+    values = json.loads(metadata[_SUMMARY_KEY])
+    for channel in ("channel_totals", "channel_squares"):
+        values[channel] = tuple(values[channel])
+    summary = ShardSummary(**{field.name: values[field.name] for field in fields(ShardSummary)})
+    if summary.plan != plan or store.size(summary.name) != summary.bytes:
+        return None
+    return summary

@@ -1,0 +1,53 @@
+"""The one table of plug-ins. A heavy package is imported only when its row is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+from shardmill.errors import MissingExtraError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """Where a plug-in lives and which pip extra it needs."""
+
+    target: str
+    """`module:attribute`."""
+    extra: str | None = None
+
+
+TRANSFORMS: Final[Mapping[str, Plugin]] = {
+    "native": Plugin("shardmill.image.native:NativeTransform"),
+    "tensorflow": Plugin("shardmill.image.tensorflow:TensorFlowTransform", extra="tf"),
+}
+FORMATS: Final[Mapping[str, Plugin]] = {
+    "tfrecord": Plugin("shardmill.formats.tfrecord:TFRecordFormat"),
+}
+ENGINES: Final[Mapping[str, Plugin]] = {
+    "local": Plugin("shardmill.engines.local:LocalEngine"),
+    "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
+}
+
+
+def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any]:
+    """Import and return the class called `name` in `table`; `kind` is the word for it in messages.
+
+    Raises:
+        UsageError: no such plug-in.
+        MissingExtraError: its package is not installed.
+    """
+    if name not in table:
+        raise UsageError(f"unknown {kind} {name!r}; choose one of: {', '.join(sorted(table))}")
+    plugin = table[name]
+    module, _, attribute = plugin.target.partition(":")
+    try:
+        factory: Callable[..., Any] = getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if plugin.extra is None or (error.name or "").startswith("shardmill"):
+            raise  # our own bug, not a package that is missing
+        message = f"{kind} {name!r} needs the package {error.name}; install it with: pip install 'shardmill[{plugin.extra}]'"
+        raise MissingExtraError(message) from error
+    return factory

@@ -1,0 +1,8 @@
+"""Where bytes live: reading, listing, and publishing whole files."""
+
+from __future__ import annotations
+
+from shardmill.storage.base import Entry, Store, UnreadableError
+from shardmill.storage.open import open_store
+
+__all__ = ["Entry", "Store", "UnreadableError", "open_store"]

@@ -1,0 +1,69 @@
+"""Sizes, shares and counts as people write them."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from shardmill.errors import UsageError
+
+_FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", re.IGNORECASE)
+
+
+def parse_bytes(text: str | int) -> int:
+    """Bytes in `text`: `"128MB"`, `"1.5 GiB"`, `"64k"` or a plain number.
+
+    Raises:
+        UsageError: `text` is not a size.
+    """
+    if isinstance(text, int):
+        return text
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is not a size; write it like 128MB, 1.5GiB or 4096")
+    return int(float(match[1]) * _FACTORS[(match[2] or "").lower()])
+
+
+def parse_limit(text: str | int) -> tuple[int | None, float | None]:
+    """A limit as `(count, None)` for `"10"` or `(None, share)` for `"1%"`, the share in [0, 1].
+
+    Raises:
+        UsageError: `text` is neither.
+    """
+    cleaned = str(text).strip()
+    try:
+        if cleaned.endswith("%"):
+            share = float(cleaned[:-1]) / 100
+            if 0 <= share <= 1:
+                return None, share
+        elif int(cleaned) >= 0:
+            return int(cleaned), None
+    except ValueError:
+        pass  # falls through to the one message below
+    raise UsageError(f"{text!r} is not a limit; write a count like 10 or a percentage like 1%")
+
+
+def format_bytes(count: float) -> str:
+    """`count` bytes with three significant digits and a decimal unit."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 999.5 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("unreachable")
+
+
+def format_count(count: int, noun: str) -> str:
+    """`1 image`, `12,000 images`."""
+    plural = noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {plural}"
+
+
+def format_seconds(seconds: float) -> str:
+    """`4.2 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
