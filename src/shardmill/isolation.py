@@ -133,7 +133,7 @@ class Child:
         try:
             self._connection.send_bytes(pickle.dumps((function, argument), protocol=pickle.HIGHEST_PROTOCOL))
             self._await_answer(limits)
-            succeeded, answer = pickle.loads(self._connection.recv_bytes())  # noqa: S301  # our own child wrote it
+            succeeded, answer = pickle.loads(self._connection.recv_bytes())  # our own child wrote it
         except (EOFError, OSError) as error:
             raise self._death(None) from error
         if succeeded:
@@ -172,7 +172,11 @@ class Child:
         if self._stopped:
             return StoppedError()
         if verdict is None:
-            verdict = f"crashed the decoder ({signal.Signals(-code).name})" if code < 0 else f"ended the decoder (exit {code})"
+            verdict = (
+                f"crashed the decoder ({signal.Signals(-code).name})"
+                if code < 0
+                else f"ended the decoder (exit {code})"
+            )
         return ChildDiedError(verdict, taken, done, stderr)
 
     def items_done(self) -> int:
@@ -258,7 +262,7 @@ def serve(connection_fd: int, journal_fd: int, life_fd: int) -> None:
     connection = Connection(connection_fd)
     while True:
         try:
-            function, argument = pickle.loads(connection.recv_bytes())  # noqa: S301  # our own parent wrote it
+            function, argument = pickle.loads(connection.recv_bytes())  # our own parent wrote it
         except EOFError:
             return
         shared.reset()

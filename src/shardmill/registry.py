@@ -48,6 +48,8 @@ def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any
     except ModuleNotFoundError as error:
         if plugin.extra is None or (error.name or "").startswith("shardmill"):
             raise  # our own bug, not a package that is missing
-        message = f"{kind} {name!r} needs the package {error.name}; install it with: pip install 'shardmill[{plugin.extra}]'"
+        message = (
+            f"{kind} {name!r} needs the package {error.name}; install it with: pip install 'shardmill[{plugin.extra}]'"
+        )
         raise MissingExtraError(message) from error
     return factory

@@ -72,7 +72,9 @@ def parse_splits(text: str | None) -> tuple[tuple[str, float], ...]:
     return ratios
 
 
-def parse_sharding(num_shards: str | int | None, samples_per_shard: int | None, max_shard_bytes: int | None) -> Sharding:
+def parse_sharding(
+    num_shards: str | int | None, samples_per_shard: int | None, max_shard_bytes: int | None
+) -> Sharding:
     """The three flags, of which at most one is given; `num_shards` is a number or `"train=16,val=2"`.
 
     Raises:

@@ -7,7 +7,17 @@ from typing import Final
 
 from shardmill.errors import UsageError
 
-_FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+_FACTORS: Final = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", re.IGNORECASE)
 
 
@@ -55,7 +65,15 @@ def format_bytes(count: float) -> str:
 
 def format_count(count: int, noun: str) -> str:
     """`1 image`, `12,000 images`."""
-    plural = noun if count == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    plural = (
+        noun
+        if count == 1
+        else f"{noun[:-1]}ies"
+        if noun.endswith("y")
+        else f"{noun}es"
+        if noun.endswith("s")
+        else f"{noun}s"
+    )
     return f"{count:,} {plural}"
 
 

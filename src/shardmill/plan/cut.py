@@ -52,14 +52,20 @@ def shards_per_split(sharding: Sharding, counts: Mapping[str, int], record_bytes
     total = sum(counts.values())
     unknown = {name for name, _ in sharding.per_split} - set(counts)
     if unknown:
-        raise UsageError(f"--num-shards names a split that has no inputs: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(counts))}")
+        raise UsageError(
+            f"--num-shards names a split that has no inputs: {', '.join(sorted(unknown))}; there are: {', '.join(sorted(counts))}"
+        )
     if sharding.per_split and (missing := set(counts) - {name for name, _ in sharding.per_split}):
-        raise UsageError(f"--num-shards leaves out a split: {', '.join(sorted(missing))}; name them all, or give one number")
+        raise UsageError(
+            f"--num-shards leaves out a split: {', '.join(sorted(missing))}; name them all, or give one number"
+        )
     if sharding.per_split:
         wanted = dict(sharding.per_split)
     elif sharding.num_shards is not None:
         if sharding.num_shards < len(counts):
-            raise UsageError(f"--num-shards {sharding.num_shards} is fewer than the {len(counts)} splits; each needs at least one")
+            raise UsageError(
+                f"--num-shards {sharding.num_shards} is fewer than the {len(counts)} splits; each needs at least one"
+            )
         wanted = _share_out(sharding.num_shards, counts)
     else:
         size = sharding.samples_per_shard or max(1, int(sharding.max_shard_bytes / max(record_bytes, 1)))
@@ -134,7 +140,11 @@ class _SplitCutter:
 
 
 def cut(
-    batches: Iterable[pa.RecordBatch], store: Store, counts: Mapping[str, int], shards: Mapping[str, int], classes: tuple[str, ...]
+    batches: Iterable[pa.RecordBatch],
+    store: Store,
+    counts: Mapping[str, int],
+    shards: Mapping[str, int],
+    classes: tuple[str, ...],
 ) -> list[ShardTask]:
     """Write the rows of every shard below `_plan/` of `store` and return the shards' tasks.
 

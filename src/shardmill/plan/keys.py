@@ -1,7 +1,7 @@
 """Everything that a sample's key decides: its place in the shuffle and its side of a split.
 
-    a, b    uint64 (n,)   two halves of the BLAKE2b-128 digest of the key, before repeats are numbered
-    order   uint64 (n,)   place in the shuffle, ascending
+a, b    uint64 (n,)   two halves of the BLAKE2b-128 digest of the key, before repeats are numbered
+order   uint64 (n,)   place in the shuffle, ascending
 """
 
 from __future__ import annotations

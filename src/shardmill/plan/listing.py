@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shardmill.errors import UsageError
-from shardmill.plan.keys import key_digests, shuffle_order, split_by_ratio
+from shardmill.plan.keys import Words, key_digests, shuffle_order, split_by_ratio
 from shardmill.plan.sort import ORDER, external_sort
 from shardmill.spec import PrepareSpec, check_split_name
 
@@ -105,7 +105,7 @@ def in_final_order(batches: Iterable[pa.RecordBatch], spec: PrepareSpec, scratch
     return external_sort(ordered(), scratch)
 
 
-def with_order(batch: pa.RecordBatch, first: np.ndarray, second: np.ndarray) -> pa.RecordBatch:  # type: ignore[type-arg]
+def with_order(batch: pa.RecordBatch, first: Words, second: Words) -> pa.RecordBatch:
     """`batch` with other leading sort columns."""
     batch = batch.set_column(batch.schema.get_field_index("_first"), "_first", pa.array(first))
     return batch.set_column(batch.schema.get_field_index("_second"), "_second", pa.array(second))
@@ -130,7 +130,9 @@ def class_names(census: Census, spec: PrepareSpec, *, numeric: bool) -> tuple[st
     if numeric and census.labels and all(map(_is_number, census.labels)):
         highest = max(map(int, census.labels))
         if highest >= 1_000_000:
-            raise UsageError(f"label {highest} is too large for a class number; give names, or numbers below 1,000,000.")
+            raise UsageError(
+                f"label {highest} is too large for a class number; give names, or numbers below 1,000,000."
+            )
         return tuple(str(number) for number in range(highest + 1))
     return tuple(sorted(census.labels))
 
@@ -153,14 +155,14 @@ def _strings(column: pa.Array) -> list[str]:
     return strings
 
 
-def _group_digests(groups: pa.Array, a: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _group_digests(groups: pa.Array, a: Words) -> Words:
     encoded = groups.dictionary_encode()
     digests, _ = key_digests(_strings(encoded.dictionary))
     codes = encoded.indices.fill_null(0).to_numpy()
     return np.where(groups.is_valid().to_numpy(zero_copy_only=False), digests[codes], a)
 
 
-def _decide_split(given: pa.Array, a: np.ndarray, ratios: tuple[tuple[str, float], ...]) -> pa.Array:  # type: ignore[type-arg]
+def _decide_split(given: pa.Array, a: Words, ratios: tuple[tuple[str, float], ...]) -> pa.Array:
     if given.null_count == 0:
         return given
     names = pa.array([name for name, _ in ratios], pa.string())

@@ -23,7 +23,9 @@ _FAN_IN: Final = 64
 Key = tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]
 
 
-def external_sort(batches: Iterable[pa.RecordBatch], scratch: Path, run_rows: int = _RUN_ROWS) -> Iterator[pa.RecordBatch]:
+def external_sort(
+    batches: Iterable[pa.RecordBatch], scratch: Path, run_rows: int = _RUN_ROWS
+) -> Iterator[pa.RecordBatch]:
     """The rows of `batches`, sorted. `scratch` is an existing folder of this machine for the runs."""
     runs: list[Path] = []
     pending: list[pa.RecordBatch] = []

@@ -44,7 +44,12 @@ class Plan:
     @property
     def digest(self) -> str:
         """SHA-256 of what the bytes of the data set follow from; the place of the source is not part of it."""
-        parts = [json.dumps(self.spec, sort_keys=True), self.fingerprint, self.rows_sha256, json.dumps([asdict(t) for t in self.tasks])]
+        parts = [
+            json.dumps(self.spec, sort_keys=True),
+            self.fingerprint,
+            self.rows_sha256,
+            json.dumps([asdict(t) for t in self.tasks]),
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -65,7 +70,9 @@ def load(store: Store) -> Plan | None:
     try:
         fields: Mapping[str, Any] = json.loads(store.read(PLAN))
         if fields["version"] != _VERSION:
-            raise DamageError(f"{PLAN} has version {fields['version']}; this shardmill reads {_VERSION}. Use the version that wrote it.")
+            raise DamageError(
+                f"{PLAN} has version {fields['version']}; this shardmill reads {_VERSION}. Use the version that wrote it."
+            )
         tasks = tuple(ShardTask(**{**task, "groups": tuple(task["groups"])}) for task in fields["tasks"])
         known = {name: fields[name] for name in Plan.__dataclass_fields__ if name not in ("tasks", "classes")}
         return Plan(**known, tasks=tasks, classes=tuple(fields["classes"]))

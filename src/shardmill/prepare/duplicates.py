@@ -93,12 +93,16 @@ def _mark(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     key = ""
     for batch in batches:
         originals: list[str | None] = []
-        for this_digest, this_key in zip(batch.column("_sha256").to_pylist(), batch.column("key").to_pylist(), strict=True):
+        for this_digest, this_key in zip(
+            batch.column("_sha256").to_pylist(), batch.column("key").to_pylist(), strict=True
+        ):
             if this_digest is not None and this_digest == digest:
                 originals.append(key)
             else:
                 digest, key = this_digest, this_key
                 originals.append(None)
         names = [name for name in batch.schema.names if name not in ("_sha256", "_key_first", "_key_second")]
-        marked = with_order(batch, batch.column("_key_first").to_numpy(), batch.column("_key_second").to_numpy()).select(names)
+        marked = with_order(
+            batch, batch.column("_key_first").to_numpy(), batch.column("_key_second").to_numpy()
+        ).select(names)
         yield marked.append_column("duplicate_of", pa.array(originals, pa.string()))

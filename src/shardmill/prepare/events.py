@@ -54,8 +54,10 @@ def event_file(path: str | None) -> Iterator[list[Listener]]:
         yield []
         return
     try:
-        file = Path(path).open("a", encoding="utf-8", buffering=1)
+        file = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115  # entered below, once it is known to open
     except OSError as error:
-        raise UsageError(f"cannot write events to {path}: {error.strerror}. Choose another file for --events.") from error
+        raise UsageError(
+            f"cannot write events to {path}: {error.strerror}. Choose another file for --events."
+        ) from error
     with file:
         yield [lambda message: print(json.dumps(message), file=file)]

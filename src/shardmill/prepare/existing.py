@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Literal
 
 from shardmill.errors import DamageError, UsageError
@@ -32,7 +33,9 @@ def plan_to_follow(
         _check_empty(store)
         return None
     if on_exists == "fail":
-        raise UsageError(f"{store.root} already holds a data set; choose another DEST, or --on-exists resume or overwrite.")
+        raise UsageError(
+            f"{store.root} already holds a data set; choose another DEST, or --on-exists resume or overwrite."
+        )
     if plan.spec != spec.to_json():
         raise UsageError(
             f"{store.root} was begun with other options ({_difference(plan.spec, spec.to_json())}); repeat those, choose another "
@@ -67,10 +70,8 @@ def _check_empty(store: Store) -> None:
 def _remove_old(store: Store) -> None:
     """Delete what the manifest or plan in DEST names, and nothing else; what must not be taken for whole goes first."""
     plan = None
-    try:
+    with suppress(DamageError):  # the manifest may still name the files
         plan = plan_store.load(store)
-    except DamageError:
-        pass  # the manifest may still name the files
     names = set(_named_by_manifest(store)) | set(_named_by_plan(plan))
     for name in (SUCCESS, MANIFEST, LABELS, DUPLICATES):
         store.remove(name)
@@ -88,7 +89,9 @@ def _named_by_manifest(store: Store) -> Iterator[str]:
         shards: list[dict[str, Any]] = json.loads(store.read(MANIFEST))["data"]["shards"]
         names = [str(shard["name"]) for shard in shards]
     except (ValueError, KeyError, TypeError) as error:
-        raise DamageError(f"{store.root}/{MANIFEST} is damaged ({error}), so what is ours cannot be told; empty the folder by hand.") from error
+        raise DamageError(
+            f"{store.root}/{MANIFEST} is damaged ({error}), so what is ours cannot be told; empty the folder by hand."
+        ) from error
     for number, name in enumerate(names):
         if "/" not in name and name not in ("", ".", ".."):
             yield from (name, f"{name}.idx", samples_name(number))

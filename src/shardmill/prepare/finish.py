@@ -41,6 +41,17 @@ class Findings:
     exact_duplicates: int = 0
     across_splits: int = 0
 
+    def splits(self, plan: Plan) -> dict[str, dict[str, int]]:
+        """Counts of each split."""
+        return {
+            split: {
+                "shards": sum(task.split == split for task in plan.tasks),
+                "listed": plan.listed[split],
+                **{status: self.statuses[split, status] for status in ("written", "skipped", "failed")},
+            }
+            for split in sorted(plan.listed)
+        }
+
 
 def read_findings(store: Store, numbers: Iterable[int], scratch: Path) -> Findings:
     """Go through the tables of all shards once, in bounded memory; writes the list of duplicates where there are any."""
@@ -84,7 +95,11 @@ def _counts(column: pa.Array) -> dict[Any, int]:
 
 
 def _sortable(written: pa.RecordBatch, ordinal: int) -> pa.RecordBatch:
-    digests = np.frombuffer(bytes.fromhex("".join(written.column("sha256").to_pylist())), ">u8").reshape(-1, 4).astype(np.uint64)
+    digests = (
+        np.frombuffer(bytes.fromhex("".join(written.column("sha256").to_pylist())), ">u8")
+        .reshape(-1, 4)
+        .astype(np.uint64)
+    )
     return pa.RecordBatch.from_pydict(
         {
             "key": written.column("key"),
@@ -142,17 +157,23 @@ def _equal_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[list[dict[str, st
         yield run
 
 
-def build_manifest(plan: Plan, summaries: Sequence[ShardSummary], findings: Findings, store: Store, run: dict[str, Any]) -> dict[str, Any]:
+def build_manifest(
+    plan: Plan, summaries: Sequence[ShardSummary], findings: Findings, store: Store, run: dict[str, Any]
+) -> dict[str, Any]:
     """The manifest: facts of the data, which repeat, apart from facts of the run, which do not.
 
     Raises:
         ShardmillError: the inputs do not add up. That would be a bug.
     """
-    splits = {split: _split_totals(split, plan, findings) for split in sorted(plan.listed)}
-    totals = {name: sum(counts[name] for counts in splits.values()) for name in ("listed", "written", "skipped", "failed")}
+    splits = findings.splits(plan)
+    totals = {
+        name: sum(counts[name] for counts in splits.values()) for name in ("listed", "written", "skipped", "failed")
+    }
     by_shard = sum(summary.count for summary in summaries)
     if totals["written"] + totals["skipped"] + totals["failed"] != totals["listed"] or by_shard != totals["written"]:
-        raise ShardmillError(f"the inputs do not add up: {totals}, {by_shard} records in shards. This is a bug: please report it.")
+        raise ShardmillError(
+            f"the inputs do not add up: {totals}, {by_shard} records in shards. This is a bug: please report it."
+        )
     return {
         "format": "shardmill/1",
         "data": {
@@ -178,7 +199,10 @@ def build_manifest(plan: Plan, summaries: Sequence[ShardSummary], findings: Find
                 for summary in summaries
             ],
             "totals": totals,
-            "classes": [{"label": label, "name": name, "count": findings.classes[label]} for label, name in enumerate(plan.classes)],
+            "classes": [
+                {"label": label, "name": name, "count": findings.classes[label]}
+                for label, name in enumerate(plan.classes)
+            ],
             "unlabelled": findings.classes[-1],
             "channels": _channels(summaries),
             "conversions": dict(sorted(findings.conversions.items())),
@@ -197,12 +221,6 @@ def write_manifest(store: Store, plan: Plan, manifest: dict[str, Any]) -> None:
         file.write("".join(f"{name}\n" for name in plan.classes).encode())
     with store.publish(MANIFEST) as file:
         file.write(json.dumps(manifest, indent=1).encode())
-
-
-def _split_totals(split: str, plan: Plan, findings: Findings) -> dict[str, int]:
-    shards = sum(task.split == split for task in plan.tasks)
-    counts = {status: findings.statuses[split, status] for status in ("written", "skipped", "failed")}
-    return {"shards": shards, "listed": plan.listed[split], **counts}
 
 
 def _channels(summaries: Sequence[ShardSummary]) -> dict[str, Any]:

@@ -12,14 +12,14 @@ import pyarrow as pa
 from shardmill import registry
 from shardmill.engines.base import Engine
 from shardmill.errors import UsageError
-from shardmill.image.base import Encoded, ImageSpec, Refused, Transform
+from shardmill.image.base import Encoded, Transform
 from shardmill.plan import store as plan_store
 from shardmill.plan.cut import cut, shard_rows, shards_per_split
 from shardmill.plan.listing import Census, annotate, class_names, in_final_order, number_repeats, split_counts
 from shardmill.plan.store import Plan
 from shardmill.prepare.duplicates import without_duplicates
 from shardmill.prepare.staging import list_batches
-from shardmill.sources.base import STAGED, Source
+from shardmill.sources.base import STAGED, Source, StagedSource
 from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, UnreadableError, open_store
 
@@ -48,7 +48,12 @@ class Draft:
 
 
 def draft_plan(
-    source: Source, spec: PrepareSpec, scratch: Path, dest: Store | None, engine: Engine | None, tick: Callable[[int], None]
+    source: Source | StagedSource,
+    spec: PrepareSpec,
+    scratch: Path,
+    dest: Store | None,
+    engine: Engine | None,
+    tick: Callable[[int], None],
 ) -> tuple[Draft, Iterator[pa.RecordBatch]]:
     """Everything up to cutting; the second result is the rows in their final order, to be read once.
 
@@ -67,7 +72,11 @@ def draft_plan(
     if spec.drop_duplicates and engine is not None and dest is not None:
         numbered = without_duplicates(numbered, source.root, dest, engine, scratch)
     ordered = in_final_order(numbered, spec, scratch)
-    classes = class_names(census, spec, numeric=source.numeric_labels)
+    classes = (
+        source.class_names
+        if source.class_names and spec.labels is None
+        else class_names(census, spec, numeric=source.numeric_labels)
+    )
     counts, ordered = _count_splits(ordered, spec.limit, scratch)
     record_bytes, sampled = _expected_record(census.sample, source, spec, dest)
     shards = shards_per_split(spec.sharding, counts, record_bytes)
@@ -86,7 +95,13 @@ def draft_plan(
 
 
 def take_plan(
-    source: Source, source_name: str, spec: PrepareSpec, scratch: Path, dest: Store, engine: Engine, tick: Callable[[int], None]
+    source: Source | StagedSource,
+    source_name: str,
+    spec: PrepareSpec,
+    scratch: Path,
+    dest: Store,
+    engine: Engine,
+    tick: Callable[[int], None],
 ) -> Plan:
     """The whole plan, written to `dest`."""
     draft, ordered = draft_plan(source, spec, scratch, dest, engine, tick)
@@ -118,7 +133,9 @@ def largest_shard(draft: Draft) -> int:
     return max(shard_rows(count, draft.shards[split])[0] for split, count in draft.listed.items())
 
 
-def _first_pass(rows: Iterable[pa.RecordBatch], source: Source, census: Census, scratch: Path) -> Iterator[pa.RecordBatch]:
+def _first_pass(
+    rows: Iterable[pa.RecordBatch], source: Source | StagedSource, census: Census, scratch: Path
+) -> Iterator[pa.RecordBatch]:
     """Reads all of `rows`, so that `census` is complete on return."""
     spooled = _spool(rows, scratch / "listing.arrows")
     if source.unique_keys:
@@ -165,29 +182,29 @@ def _count_splits(
     return counts, _spool(counted(), scratch / "ordered.arrows")
 
 
-def _expected_record(sample: list[pa.RecordBatch], source: Source, spec: PrepareSpec, dest: Store | None) -> tuple[float, int]:
+def _expected_record(
+    sample: list[pa.RecordBatch], source: Source | StagedSource, spec: PrepareSpec, dest: Store | None
+) -> tuple[float, int]:
     """Mean bytes of a record over a fixed sample of the inputs, and how many of them could be decoded."""
     if spec.sharding.num_shards or spec.sharding.per_split or spec.sharding.samples_per_shard:
         return _UNREAD_RECORD_BYTES, 0
     # The native transform serves for both: its sizes are the same within a few percent, and it costs no import.
-    transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(ImageSpec(**_asdict(spec)))
+    transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(spec.image)
     outcomes = transform.run(_sampled_images(sample, source, dest, spec.max_source_bytes))
-    sizes = [len(outcome.jpeg) for outcome in outcomes if isinstance(outcome, Encoded) and not isinstance(outcome, Refused)]
+    sizes = [len(outcome.jpeg) for outcome in outcomes if isinstance(outcome, Encoded)]
     if not sizes:
         return _UNREAD_RECORD_BYTES, 0
     return sum(sizes) / len(sizes) + _RECORD_OVERHEAD, len(sizes)
 
 
-def _asdict(spec: PrepareSpec) -> dict[str, object]:
-    return {name: getattr(spec.image, name) for name in ImageSpec.__dataclass_fields__}
-
-
-def _sampled_images(sample: list[pa.RecordBatch], source: Source, dest: Store | None, limit: int) -> Iterator[bytes]:
+def _sampled_images(
+    sample: list[pa.RecordBatch], source: Source | StagedSource, dest: Store | None, limit: int
+) -> Iterator[bytes]:
     store = open_store(source.root)
     for row in pa.Table.from_batches(sample).to_pylist():
         staged = row["uri"].startswith(STAGED)
         holder = dest if staged else store
-        if holder is None or (row["size"] or 0) > limit:
+        if holder is None or row["uri"] in ("", STAGED) or (row["size"] or 0) > limit:
             continue
         try:
             yield holder.read(row["uri"].removeprefix(STAGED), row["offset"], row["size"] or limit)
@@ -195,7 +212,7 @@ def _sampled_images(sample: list[pa.RecordBatch], source: Source, dest: Store | 
             continue  # the run itself names it
 
 
-def _nothing_found(source: Source) -> str:
+def _nothing_found(source: Source | StagedSource) -> str:
     others = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in source.ignored.most_common(5))
     seen = f"; it has {sum(source.ignored.values())} other files ({others})" if others else ""
     return f"no images found in {source.root}{seen}. Check the path, or name the files with --include."

@@ -5,61 +5,34 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import shardmill
 from shardmill import registry
 from shardmill.engines.base import Engine
 from shardmill.engines.local import available_cores
-from shardmill.errors import TooManyFailuresError, UsageError
+from shardmill.errors import TooManyFailuresError
 from shardmill.image.base import Chroma, ImageSpec, ResizeMode
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import Plan
 from shardmill.prepare.events import Announcer, Event, event_file
 from shardmill.prepare.existing import OnExists, plan_to_follow
-from shardmill.prepare.finish import Findings, build_manifest, read_findings, scratch_folder, write_manifest
+from shardmill.prepare.finish import build_manifest, read_findings, scratch_folder, write_manifest
 from shardmill.prepare.names import MANIFEST, SUCCESS, samples_name
-from shardmill.prepare.planning import Draft, draft_plan, fingerprint, largest_shard, take_plan
-from shardmill.prepare.samples import ShardSummary, committed
+from shardmill.prepare.planning import draft_plan, fingerprint, take_plan
+from shardmill.prepare.request import in_range, make_engine, parse_colour, read_labels
+from shardmill.prepare.result import PrepareResult, made, planned
+from shardmill.prepare.samples import ShardSummary, committed, has_losses
 from shardmill.prepare.shard import Job
+from shardmill.prepare.staging import remove_staged
 from shardmill.prepare.supervise import run_shard
 from shardmill.sources.open import open_source
 from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
 from shardmill.storage import Store, open_store
 from shardmill.units import parse_bytes, parse_limit
-
-
-@dataclass(frozen=True, slots=True)
-class PrepareResult:
-    """What a run made, or would make."""
-
-    dest: str
-    dry_run: bool
-    already_complete: bool
-    listed: int
-    written: int
-    skipped: int
-    failed: int
-    shards: int
-    resumed_shards: int
-    """Of `shards`, those that an earlier run had committed."""
-    bytes: int
-    """Of all shards; of a dry run, expected."""
-    seconds: float
-    splits: dict[str, dict[str, int]]
-    reasons: dict[str, int]
-    failures: tuple[tuple[str, str], ...]
-    """The first few inputs that failed, with the reason."""
-    duplicates: dict[str, int]
-    classes: int
-    ignored_files: dict[str, int]
-    draft: dict[str, Any] | None = None
-    """Of a dry run: what was found and assumed."""
 
 
 def prepare(
@@ -187,43 +160,47 @@ def prepare(
         height=height,
         resize_mode=resize_mode,
         resize_only_if_bigger=resize_only_if_bigger,
-        quality=_in_range("--quality", quality, 1, 100),
+        quality=in_range("--quality", quality, 1, 100),
         chroma=chroma,
         skip_reencode=skip_reencode,
-        background=_colour(background),
+        background=parse_colour(background),
         ignore_exif=ignore_exif,
         keep_exif=keep_exif,
-        min_size=_in_range("--min-size", min_size, 0, None),
+        min_size=in_range("--min-size", min_size, 0),
         max_area=max_area,
         max_aspect=max_aspect,
-        max_pixels=_in_range("--max-pixels", max_pixels, 1, None),
+        max_pixels=in_range("--max-pixels", max_pixels, 1),
     )
     spec = PrepareSpec(
         source=SourceSpec(input_format, image_col, label_col, key_col, split_col, group_col, tuple(include), layout),
         image=image,
-        sharding=parse_sharding(num_shards, samples_per_shard, None if max_shard_size is None else parse_bytes(max_shard_size)),
+        sharding=parse_sharding(
+            num_shards, samples_per_shard, None if max_shard_size is None else parse_bytes(max_shard_size)
+        ),
         transform=transform,
         shard_format=format,
         feature_keys="tfds" if tfds is not None else feature_keys,
         tfds_name=tfds,
         splits=parse_splits(splits),
-        labels=None if labels_file is None else _read_labels(labels_file),
+        labels=None if labels_file is None else read_labels(labels_file),
         seed=seed,
         shuffle=not no_shuffle,
-        limit=None if limit is None else _in_range("--limit", limit, 1, None),
+        limit=None if limit is None else in_range("--limit", limit, 1),
         drop_duplicates=drop_duplicates,
         max_source_bytes=parse_bytes(max_source_bytes),
     )
     allowed = parse_limit(max_errors)
-    runner = _engine(engine, workers=workers, master=master, partitions=partitions)
-    registry.load(registry.TRANSFORMS, "transform", transform)(image)  # a wrong request must fail before anything is listed
+    runner = make_engine(engine, workers=workers, master=master, partitions=partitions)
+    registry.load(registry.TRANSFORMS, "transform", transform)(
+        image
+    )  # a wrong request must fail before anything is listed
     started = time.perf_counter()
     with event_file(events) as listeners, scratch_folder() as scratch:
         announce = Announcer([*listeners, *([on_event] if on_event else [])])
         opened = open_source(source, spec.source)
         if dry_run:
             draft, _ = draft_plan(opened, spec, Path(scratch), None, None, lambda rows: announce("listing", rows=rows))
-            return _dry_result(draft, dest, time.perf_counter() - started)
+            return planned(draft, dest, time.perf_counter() - started, available_cores())
         store = open_store(dest)
         with store.lock():
             plan = plan_to_follow(store, spec, opened.root, fingerprint(spec), on_exists, moved=moved)
@@ -241,7 +218,9 @@ def prepare(
                 item_timeout_s=image_timeout,
                 memory_bytes=parse_bytes(worker_memory),
             )
-            return _carry_out(store, plan, job, runner, announce, allowed, started, Path(scratch), retry_failed=retry_failed)
+            return _carry_out(
+                store, plan, job, runner, announce, allowed, started, Path(scratch), retry_failed=retry_failed
+            )
 
 
 def _carry_out(
@@ -258,8 +237,10 @@ def _carry_out(
 ) -> PrepareResult:
     listed = sum(plan.listed.values())
     if retry_failed:
-        _uncommit_failed(store, plan)
-    summaries = {task.number: done for task in plan.tasks if (done := committed(store, samples_name(task.number), plan.digest))}
+        _withdraw_incomplete(store, plan)
+    summaries = {
+        task.number: done for task in plan.tasks if (done := committed(store, samples_name(task.number), plan.digest))
+    }
     resumed = len(summaries)
     complete = resumed == len(plan.tasks) and store.size(SUCCESS) is not None
     missing = [task for task in plan.tasks if task.number not in summaries]
@@ -270,26 +251,32 @@ def _carry_out(
     ordered = [summaries[task.number] for task in plan.tasks]
     announce("finishing")
     findings = read_findings(store, (task.number for task in plan.tasks), scratch)
-    if not complete:
+    if not complete or store.size(MANIFEST) is None:
         run = _run_facts(engine, plan, started, resumed)
         manifest = build_manifest(plan, ordered, findings, store, run)
         write_manifest(store, plan, manifest)
         if plan.spec["tfds_name"] is not None:
             _write_tfds(store, plan, ordered)
-    result = _result(store.root, plan, ordered, findings, time.perf_counter() - started, resumed, complete=complete)
-    announce("finished", **{name: value for name, value in asdict(result).items() if name in ("written", "skipped", "failed", "seconds")})
+    result = made(store.root, plan, ordered, findings, time.perf_counter() - started, resumed, complete=complete)
+    announce("finished", written=result.written, skipped=result.skipped, failed=result.failed, seconds=result.seconds)
     most = allowed[0] if allowed[0] is not None else int((allowed[1] or 0) * listed)
     if result.failed > most:
         store.remove(SUCCESS)
         raise TooManyFailuresError(_failure_message(result, most))
     if store.size(SUCCESS) is None:
+        remove_staged(store)
         with store.publish(SUCCESS):
             pass
     return result
 
 
 def _make_shards(
-    missing: list[ShardTask], summaries: dict[int, ShardSummary], job: Job, engine: Engine, announce: Announcer, listed: int
+    missing: list[ShardTask],
+    summaries: dict[int, ShardSummary],
+    job: Job,
+    engine: Engine,
+    announce: Announcer,
+    listed: int,
 ) -> None:
     already = sum(summary.listed for summary in summaries.values())
     finished = 0
@@ -298,50 +285,38 @@ def _make_shards(
     def progress() -> Event:
         in_work: int = engine.items_done() if hasattr(engine, "items_done") else 0
         images = already + max(finished, min(in_work, listed - already))
-        return {"images": images, "of": listed, "shards_left": len(left), "waiting_for": sorted(left)[:5] if len(left) <= 5 else []}
+        return {
+            "images": images,
+            "of": listed,
+            "shards_left": len(left),
+            "waiting_for": sorted(left)[:5] if len(left) <= 5 else [],
+        }
 
     with announce.every(0.5, "progress", progress):
         for summary in engine.run(partial(run_shard, job), missing):
             summaries[summary.number] = summary
             left.discard(summary.number)
             finished += summary.listed
-            announce("shard", name=summary.name, written=summary.count, skipped=summary.skipped, failed=summary.failed, bytes=summary.bytes)
+            announce(
+                "shard",
+                name=summary.name,
+                written=summary.count,
+                skipped=summary.skipped,
+                failed=summary.failed,
+                bytes=summary.bytes,
+            )
 
 
-def _uncommit_failed(store: Store, plan: Plan) -> None:
+def _withdraw_incomplete(store: Store, plan: Plan) -> None:
     """Withdraw the shards that have failed or lost inputs, so that they are made again, whole."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    withdrawn = []
-    for task in plan.tasks:
-        name = samples_name(task.number)
-        if store.size(name) is None:
-            continue
-        with store.open(name) as file:
-            statuses = pq.read_table(file, columns=["status"])["status"]
-        if pc.any(pc.is_in(statuses, value_set=_RETRIED)).as_py():
-            withdrawn.append(name)
-    if withdrawn:
-        store.remove(SUCCESS)
-        store.remove(MANIFEST)
-    for name in withdrawn:
+    committed_names = (name for task in plan.tasks if store.size(name := samples_name(task.number)) is not None)
+    withdrawn = [name for name in committed_names if has_losses(store, name)]
+    for name in [SUCCESS, MANIFEST, *withdrawn] if withdrawn else []:
         store.remove(name)
 
 
 def _write_tfds(store: Store, plan: Plan, summaries: list[ShardSummary]) -> None:
     raise NotImplementedError
-
-
-def _engine(name: str, *, workers: int | None, master: str | None, partitions: int | None) -> Engine:
-    if name == "local":
-        for flag, value in (("--master", master), ("--partitions", partitions)):
-            if value is not None:
-                raise UsageError(f"{flag} is for --engine spark; add that, or use --workers")
-        return cast("Engine", registry.load(registry.ENGINES, "engine", name)(workers=workers))
-    if workers is not None:
-        raise UsageError("--workers is for --engine local; Spark's parallelism comes from --master and --partitions")
-    return cast("Engine", registry.load(registry.ENGINES, "engine", name)(master=master, partitions=partitions))
 
 
 def _run_facts(engine: Engine, plan: Plan, started: float, resumed: int) -> dict[str, Any]:
@@ -358,69 +333,6 @@ def _run_facts(engine: Engine, plan: Plan, started: float, resumed: int) -> dict
     }
 
 
-def _result(
-    dest: str, plan: Plan, summaries: list[ShardSummary], findings: Findings, seconds: float, resumed: int, *, complete: bool
-) -> PrepareResult:
-    return PrepareResult(
-        dest=dest,
-        dry_run=False,
-        already_complete=complete,
-        listed=sum(plan.listed.values()),
-        written=sum(summary.count for summary in summaries),
-        skipped=sum(summary.skipped for summary in summaries),
-        failed=sum(summary.failed for summary in summaries),
-        shards=len(summaries),
-        resumed_shards=resumed,
-        bytes=sum(summary.bytes for summary in summaries),
-        seconds=seconds,
-        splits={
-            split: {
-                "shards": sum(summary.split == split for summary in summaries),
-                "listed": plan.listed[split],
-                **{status: findings.statuses[split, status] for status in ("written", "skipped", "failed")},
-            }
-            for split in sorted(plan.listed)
-        },
-        reasons=dict(findings.reasons.most_common()),
-        failures=tuple(findings.failures),
-        duplicates={"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
-        classes=len(plan.classes),
-        ignored_files=plan.ignored,
-    )
-
-
-def _dry_result(draft: Draft, dest: str, seconds: float) -> PrepareResult:
-    listed = sum(draft.listed.values())
-    return PrepareResult(
-        dest=dest,
-        dry_run=True,
-        already_complete=False,
-        listed=listed,
-        written=0,
-        skipped=0,
-        failed=0,
-        shards=sum(draft.shards.values()),
-        resumed_shards=0,
-        bytes=int(listed * draft.record_bytes),
-        seconds=seconds,
-        splits={split: {"shards": draft.shards[split], "listed": count} for split, count in draft.listed.items()},
-        reasons={},
-        failures=(),
-        duplicates={},
-        classes=len(draft.classes),
-        ignored_files=draft.ignored,
-        draft={
-            "inputs_per_shard": largest_shard(draft),
-            "record_bytes": round(draft.record_bytes),
-            "sampled_images": draft.sampled,
-            "source_bytes": draft.source_bytes,
-            "unlabelled": draft.unlabelled,
-            "numbered_keys": draft.repeats,
-            "cores": available_cores(),
-        },
-    )
-
-
 def _failure_message(result: PrepareResult, most: int) -> str:
     shown = "; ".join(f"{key}: {reason}" for key, reason in result.failures[:3])
     more = f"; and {result.failed - 3} more" if result.failed > 3 else ""
@@ -428,33 +340,3 @@ def _failure_message(result: PrepareResult, most: int) -> str:
         f"{result.failed} of {result.listed} inputs failed, more than the {most} that --max-errors allows ({shown}{more}). All are "
         f"listed in {result.dest}/_samples. Mend them and add --retry-failed, or accept them with a higher --max-errors."
     )
-
-
-def _read_labels(path: str) -> tuple[str, ...]:
-    try:
-        names = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the labels file {path}: {error}. It holds one class name a line.") from error
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if not names or repeated:
-        raise UsageError(f"{path} {'names ' + repeated[0] + ' twice' if repeated else 'is empty'}; it holds one class name a line.")
-    return tuple(names)
-
-
-def _colour(text: str) -> tuple[int, int, int]:
-    from PIL import ImageColor
-
-    parts = text.split(",")
-    try:
-        red, green, blue = map(int, parts) if len(parts) == 3 else ImageColor.getrgb(text)[:3]
-    except ValueError as error:
-        raise UsageError(f"--background {text} is not a colour; write white, #808080 or 128,128,128") from error
-    if not all(0 <= value <= 255 for value in (red, green, blue)):
-        raise UsageError(f"--background {text} is out of range; each of R,G,B is 0 to 255")
-    return red, green, blue
-
-
-def _in_range(flag: str, value: int, low: int, high: int | None) -> int:
-    if value < low or (high is not None and value > high):
-        raise UsageError(f"{flag} {value} is out of range; it takes {low} to {high}" if high else f"{flag} {value} is below {low}")
-    return value

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.image.base import Encoded, Refused
@@ -139,3 +140,10 @@ def committed(store: Store, name: str, plan: str) -> ShardSummary | None:
     if summary.plan != plan or store.size(summary.name) != summary.bytes:
         return None
     return summary
+
+
+def has_losses(store: Store, name: str) -> bool:
+    """Whether an input of the shard has failed, or was lost to damage since."""
+    with store.open(name) as file:
+        statuses = pq.read_table(file, columns=["status"])["status"]
+    return bool(pc.any(pc.is_in(statuses, value_set=pa.array(["failed", "lost"]))).as_py())

@@ -25,7 +25,11 @@ from shardmill.sources.base import STAGED
 from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, UnreadableError, open_store
 
-_CODES: Final = {"not_found": "is no longer there", "permission_denied": "may not be read", "not_a_file": "is not a file"}
+_CODES: Final = {
+    "not_found": "is no longer there",
+    "permission_denied": "may not be read",
+    "not_a_file": "is not a file",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,9 @@ def make_shard(call: ShardCall) -> ShardSummary:
                     columns |= tally.written(outcome, placement)
                 else:
                     if job.fail_fast and outcome.status == "failed":
-                        raise TooManyFailuresError(f"{row.key}: {outcome.detail}. Mend or remove it, or run without --on-error fail.")
+                        raise TooManyFailuresError(
+                            f"{row.key}: {outcome.detail}. Mend or remove it, or run without --on-error fail."
+                        )
                     tally.refused(outcome)
                 samples.add(columns, row.carried)
             index = writer.finish()
@@ -224,10 +230,26 @@ def _read(call: ShardCall, rows: pa.Table, dest: Store) -> Iterator[tuple[_Row, 
     limit = call.job.spec.max_source_bytes
     number = 0
     for batch in rows.to_batches(max_chunksize=1024):
-        fixed = [batch.column(name).to_pylist() for name in ("key", "uri", "split", "label", "class", "offset", "size", "duplicate_of")]
-        extra = list(zip(*(batch.column(name).to_pylist() for name in carried), strict=True)) if carried else [()] * len(batch)
-        for (key, uri, split, label, class_name, offset, size, duplicate_of), values in zip(zip(*fixed, strict=True), extra, strict=True):
-            columns = {"key": key, "uri": uri, "split": split, "label": label, "class": class_name, "source_bytes": size}
+        fixed = [
+            batch.column(name).to_pylist()
+            for name in ("key", "uri", "split", "label", "class", "offset", "size", "duplicate_of")
+        ]
+        extra = (
+            list(zip(*(batch.column(name).to_pylist() for name in carried), strict=True))
+            if carried
+            else [()] * len(batch)
+        )
+        for (key, uri, split, label, class_name, offset, size, duplicate_of), values in zip(
+            zip(*fixed, strict=True), extra, strict=True
+        ):
+            columns = {
+                "key": key,
+                "uri": uri,
+                "split": split,
+                "label": label,
+                "class": class_name,
+                "source_bytes": size,
+            }
             row = _Row(number, key, uri, label, class_name, values, columns)
             number += 1
             data: bytes | None = None
@@ -248,7 +270,11 @@ def _read_one(row: _Row, source: Store, dest: Store, offset: int | None, size: i
     try:
         if not path:
             raise UnreadableError("not_found", path)
-        data = store.read(path, offset, size) if offset is not None else store.read(path, None, None if size is not None else limit + 1)
+        data = (
+            store.read(path, offset, size)
+            if offset is not None
+            else store.read(path, None, None if size is not None else limit + 1)
+        )
     except UnreadableError as error:
         row.refused = Refused("failed", error.reason, _CODES.get(error.reason, error.reason.replace("_", " ")))
         return None

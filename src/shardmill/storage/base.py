@@ -39,7 +39,8 @@ class Store(Protocol):
     a `UsageError` on writing. Pickles; safe to use from several threads.
     """
 
-    root: str
+    @property
+    def root(self) -> str: ...
 
     def read(self, path: str, start: int | None = None, length: int | None = None) -> bytes:
         """The whole file, or `length` bytes from `start` (fewer where the file ends)."""

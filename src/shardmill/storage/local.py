@@ -50,7 +50,9 @@ class LocalStore:
                 if error.errno in _UNREADABLE:
                     raise UnreadableError(_UNREADABLE[error.errno], path) from error
                 if attempt == _READ_ATTEMPTS - 1:
-                    raise ResumableError(f"cannot read {path}: {error.strerror}. Check the disk or mount, then run the same command again.") from error
+                    raise ResumableError(
+                        f"cannot read {path}: {error.strerror}. Check the disk or mount, then run the same command again."
+                    ) from error
                 time.sleep(0.1 * 4**attempt)
         raise AssertionError("unreachable")
 
@@ -100,14 +102,16 @@ class LocalStore:
     def lock(self) -> Iterator[None]:
         try:
             Path(self.root).mkdir(parents=True, exist_ok=True)
-            file = Path(self.root, "_lock").open("a+b")
+            file = Path(self.root, "_lock").open("a+b")  # noqa: SIM115  # entered below, once it is known to open
         except OSError as error:
             raise _write_error(error, self.root) from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise UsageError(f"another run is writing to {self.root}; wait for it to end or choose another DEST.") from error
+                raise UsageError(
+                    f"another run is writing to {self.root}; wait for it to end or choose another DEST."
+                ) from error
             _clear_scratch(Path(self.root, SCRATCH))
             yield
             with suppress(OSError):  # left over only if a late writer of a lost worker is still at it
@@ -147,7 +151,9 @@ def _walk(folder: str, prefix: str, seen: tuple[tuple[int, int], ...]) -> Iterat
     except OSError as error:
         if error.errno in _UNREADABLE:
             raise UnreadableError(_UNREADABLE[error.errno], prefix or folder) from error
-        raise ResumableError(f"cannot list {prefix or folder}: {error.strerror}. Check the disk or mount and run it again.") from error
+        raise ResumableError(
+            f"cannot list {prefix or folder}: {error.strerror}. Check the disk or mount and run it again."
+        ) from error
     for entry in entries:
         path = f"{prefix}/{entry.name}" if prefix else entry.name
         try:
@@ -176,7 +182,11 @@ def _clear_scratch(folder: Path) -> None:
 
 def _write_error(error: OSError, path: str) -> ShardmillError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResumableError(f"no space left for {path}. Free some and run the same command again: what is done stays done.")
+        return ResumableError(
+            f"no space left for {path}. Free some and run the same command again: what is done stays done."
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return UsageError(f"cannot write {path}: {error.strerror}. Choose a DEST that you may write to.")
-    return ResumableError(f"cannot write {path}: {error.strerror}. Check the disk or mount, then run the same command again.")
+    return ResumableError(
+        f"cannot write {path}: {error.strerror}. Check the disk or mount, then run the same command again."
+    )

@@ -29,5 +29,7 @@ def open_store(url: str) -> Store:
     if scheme == "file":
         return LocalStore(str(Path(url.removeprefix("file://")).absolute()))
     if scheme:
-        raise UsageError(f"{scheme}:// is not supported: {url}. Use a local path, or mount the bucket and name the mount.")
+        raise UsageError(
+            f"{scheme}:// is not supported: {url}. Use a local path, or mount the bucket and name the mount."
+        )
     return LocalStore(str(Path(url).expanduser().absolute()))

@@ -1,0 +1,7 @@
+"""`python -m shardmill`."""
+
+import sys
+
+from shardmill.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,77 @@
+"""The `shardmill` command. Only the module of the command asked for is imported."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
+
+import shardmill
+from shardmill.errors import ShardmillError
+
+COMMANDS: Final = {
+    "demo": "all of it on a small set made here, offline, in a minute",
+    "prepare": "images in, shards out",
+    "verify": "prove a data set whole, or say what is not",
+    "show": "a contact sheet and a summary of what is in the shards",
+    "doctor": "what works on this machine, with remedies",
+}
+INTERRUPTED: Final = 130
+
+_EPILOG: Final = """\
+examples:
+  shardmill demo
+  shardmill prepare photos/ shards/ --size 224 --splits train=0.9,val=0.1
+  shardmill prepare list.csv shards/ --image-col path --label-col species
+  shardmill verify shards/
+  shardmill show shards/
+
+`shardmill COMMAND --help` tells the rest.
+
+exit codes: 0 done, 1 failed, 2 wrong request, 3 stopped and can be resumed, 4 too many inputs failed,
+5 data damaged, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in COMMANDS:
+        return _run(words[0], words[1:])
+    parser = argparse.ArgumentParser(
+        prog="shardmill",
+        description="Turn piles of images into training-ready shards, prove them whole, and see what is in them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"shardmill {shardmill.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        commands.add_parser(name, help=text, add_help=False)
+    if words and not words[0].startswith("-"):
+        parser.error(f"no command {words[0]!r}; choose one of: {', '.join(COMMANDS)}")
+    parser.parse_args(words)
+    parser.print_help()
+    return 0
+
+
+def _run(name: str, words: Sequence[str]) -> int:
+    try:
+        command = import_module(f"shardmill.cli.{name}")
+        code: int = command.run(words)
+    except ShardmillError as error:  # anything else is a bug of ours: let its traceback show
+        print(f"shardmill: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("shardmill: interrupted; the same command continues where it stopped.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # `| head` has read enough
+        sys.stderr.close()
+        return 1
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

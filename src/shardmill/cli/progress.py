@@ -1,0 +1,111 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere, nothing at all for what is over in two seconds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from shardmill.prepare.events import Event
+from shardmill.units import format_seconds
+
+_QUIET_S: Final = 2.0
+_PLAIN_EVERY_S: Final = 10.0
+
+
+@contextmanager
+def progress_listener() -> Iterator[Callable[[Event], None]]:
+    """A listener for the events of `prepare`."""
+    if sys.stderr.isatty():
+        with _bar() as listener:
+            yield listener
+    else:
+        yield _PlainLines()
+
+
+class _PlainLines:
+    def __init__(self) -> None:
+        self._started = self._last = time.monotonic()
+        self._rate = _Rate()
+
+    def __call__(self, event: Event) -> None:
+        now = time.monotonic()
+        if event["event"] == "progress":
+            self._rate.update(event)
+        if now - self._last < _PLAIN_EVERY_S or now - self._started < _QUIET_S:
+            return
+        text = describe(event, self._rate)
+        if text:
+            self._last = now
+            print(text, file=sys.stderr, flush=True)
+
+
+class _Rate:
+    """Images a second since the first report of this run."""
+
+    def __init__(self) -> None:
+        self._first: tuple[float, int] | None = None
+        self.per_second = 0.0
+        self.seconds_left: float | None = None
+
+    def update(self, event: Event) -> None:
+        now, images = event["time"], event["images"]
+        if self._first is None:
+            self._first = (now, images)
+            return
+        elapsed = now - self._first[0]
+        self.per_second = (images - self._first[1]) / elapsed if elapsed > 0 else 0.0
+        self.seconds_left = (event["of"] - images) / self.per_second if self.per_second > 0 else None
+
+
+def describe(event: Event, rate: _Rate) -> str:
+    """One line about `event`; empty where there is nothing to say."""
+    if event["event"] == "listing":
+        return f"listing: {event['rows']:,} images so far"
+    if event["event"] == "finishing":
+        return "finishing: counting, looking for duplicates, writing the manifest"
+    if event["event"] != "progress":
+        return ""
+    text = f"{event['images']:,} of {event['of']:,} images, {rate.per_second:,.0f}/s"
+    if event["waiting_for"]:
+        return f"{text}, waiting for shards {', '.join(map(str, event['waiting_for']))}"
+    left = f", {format_seconds(rate.seconds_left)} left" if rate.seconds_left is not None else ""
+    return f"{text}, {event['shards_left']:,} shards to go{left}"
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Event], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    rate = _Rate()
+    started = time.monotonic()
+    bar = Progress(
+        BarColumn(bar_width=30),
+        TextColumn("{task.description}", markup=False),
+        console=Console(stderr=True),
+        transient=True,
+        refresh_per_second=4,
+    )
+    task = bar.add_task("", total=None)
+    shown = False
+
+    def listener(event: Event) -> None:
+        nonlocal shown
+        if event["event"] == "progress":
+            rate.update(event)
+            bar.update(task, total=event["of"], completed=event["images"])
+        text = describe(event, rate)
+        if text:
+            bar.update(task, description=text)
+        if not shown and time.monotonic() - started > _QUIET_S:
+            shown = True
+            bar.start()
+
+    try:
+        yield listener
+    finally:
+        if shown:
+            bar.stop()

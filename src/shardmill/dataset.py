@@ -1,0 +1,232 @@
+"""Opens a data set: one that `prepare` wrote, or TFRecord files that others wrote."""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from shardmill.errors import DamageError, UsageError
+from shardmill.formats.tfrecord import TFRecordFormat
+from shardmill.registry import FORMATS, load
+from shardmill.storage import Store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from shardmill.formats.base import Damage, Format, Placement, Sample
+
+MANIFEST: Final = "_manifest.json"
+SUCCESS: Final = "_SUCCESS"
+LABELS: Final = "labels.txt"
+INDEX_SUFFIX: Final = ".idx"
+MANIFEST_FORMAT: Final = "shardmill/1"
+
+_NUMBERED: Final = r"-(?P<number>\d{4,6})-of-(?P<of>\d{4,6})"
+_TFDS: Final = re.compile(rf"(?P<name>.+)-(?P<split>[^-]+)\.(?:tfrecord|tfrecords){_NUMBERED}")
+_PLAIN: Final = re.compile(rf"(?P<split>.+?)(?:\.tfrecords?)?{_NUMBERED}(?:\.tfrecords?|\.tfrec)?(?:\.gz|\.zz|\.zlib)?")
+_ENDING: Final = re.compile(r"(?P<split>.+?)(?:[-_]?\d+)?\.(?:tfrecords?|tfrec)(?:\.gz|\.zz|\.zlib)?")
+_TOTAL: Final = re.compile(r"-of-(\d{4,6})")
+
+
+def samples_name(number: int) -> str:
+    """The table of the inputs of shard `number`."""
+    return f"_samples/part-{number:05d}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One shard file. What only a manifest can tell is None without one."""
+
+    number: int
+    """Place in the data set, from 0."""
+    name: str
+    """Relative to the data set's root."""
+    split: str
+    count: int | None = None
+    listed: int | None = None
+    bytes: int | None = None
+    sha256: str | None = None
+    index_bytes: int | None = None
+    index_sha256: str | None = None
+    samples_sha256: str | None = None
+
+    @property
+    def index_name(self) -> str:
+        return self.name + INDEX_SUFFIX
+
+    @property
+    def samples_name(self) -> str:
+        return samples_name(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A data set as its manifest, or the names of its files, describe it. Pickles."""
+
+    store: Store
+    shards: tuple[Shard, ...]
+    labels: tuple[str, ...] = ()
+    """Class names; the place is the label. Empty where nobody says."""
+    manifest: Mapping[str, Any] | None = None
+    """The whole manifest, or None for files that others wrote."""
+    complete: bool = True
+    """`_SUCCESS` is there; always true for files that others wrote, of whom nobody can tell."""
+    shard_format: Format = field(default_factory=TFRecordFormat)
+
+    @property
+    def root(self) -> str:
+        return self.store.root
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(sorted({shard.split for shard in self.shards}))
+
+    def of_split(self, split: str) -> tuple[Shard, ...]:
+        """The shards of one split, in order."""
+        return tuple(shard for shard in self.shards if shard.split == split)
+
+    def records(self, shard: Shard) -> Iterator[tuple[Placement, Sample] | Damage]:
+        """Every record of `shard`, damage in place; a sample without a class name gets the one of its label."""
+        with self.store.open(shard.name) as file:
+            for record in self.shard_format.read(file):
+                if isinstance(record, tuple) and not record[1].text and 0 <= record[1].label < len(self.labels):
+                    placement, sample = record
+                    yield placement, replace(sample, text=self.labels[sample.label])
+                else:
+                    yield record
+
+    @classmethod
+    def open(cls, dest: str, *, allow_incomplete: bool = False) -> Dataset:
+        """The data set at `dest`: a folder, a TFRecord file, or a pattern with `*` that matches such files.
+
+        Raises:
+            DamageError: `prepare` has not finished it (unless `allow_incomplete`), or its manifest cannot be read.
+            UsageError: there is no TFRecord file.
+        """
+        local = Path(dest.removeprefix("file://")).expanduser()
+        if local.is_dir():
+            store = open_store(dest)
+            if store.size(MANIFEST) is not None:
+                return _open_prepared(store, allow_incomplete)
+            if (local / "_plan").is_dir():
+                return _open_unfinished(store, allow_incomplete)
+            names = [entry.path for entry in store.list() if is_shard_name(entry.path)]
+        elif local.is_file():
+            store, names = open_store(str(local.parent)), [local.name]
+        elif glob.has_magic(dest):
+            store, names = _matches(str(local))
+        else:
+            raise UsageError(
+                f"there is nothing at {dest}; name a folder, a TFRecord file or a pattern such as 'train-*'."
+            )
+        if not names:
+            raise UsageError(
+                f"{dest} holds no TFRecord file; name a data set of ours, or the files themselves with a pattern."
+            )
+        return cls(store=store, shards=_unnamed_shards(names), labels=_labels(store))
+
+
+def is_shard_name(path: str) -> bool:
+    """True for what people call TFRecord files: `*.tfrecord`, `train-00000-of-01024`, `x-train.tfrecord-00000-of-00004` ..."""
+    name = path.rpartition("/")[2]
+    if path.startswith(("_", ".")) or name.startswith(("_", ".")):
+        return False
+    return bool(_TFDS.fullmatch(name) or _PLAIN.fullmatch(name) or _ENDING.fullmatch(name))
+
+
+def missing_siblings(names: list[str]) -> list[str]:
+    """The names that `-00000-of-00016` promises and that are not among `names`."""
+    present = set(names)
+    promised: set[str] = set()
+    for name in names:
+        match = re.search(_NUMBERED, name)
+        if match and 0 < int(match["of"]) <= 10**5:
+            width, before, behind = len(match["number"]), name[: match.start()], name[match.end() :]
+            first = f"{before}-{0:0{width}d}-of-{match['of']}{behind}"
+            if first not in promised:
+                promised.update(
+                    f"{before}-{number:0{width}d}-of-{match['of']}{behind}" for number in range(int(match["of"]))
+                )
+    return sorted(promised - present)
+
+
+def _open_prepared(store: Store, allow_incomplete: bool) -> Dataset:
+    complete = store.size(SUCCESS) is not None
+    if not complete and not allow_incomplete:
+        raise _unfinished(store)
+    try:
+        manifest = json.loads(store.read(MANIFEST))
+        if manifest["format"] != MANIFEST_FORMAT:
+            raise DamageError(
+                f"{store.root}/{MANIFEST} is of format {manifest['format']!r}; read it with the shardmill that wrote it."
+            )
+        data = manifest["data"]
+        shards = tuple(_shard(number, values) for number, values in enumerate(data["shards"]))
+        shard_format: Format = load(FORMATS, "format", data["shard_format"])(data["feature_keys"])
+        labels = tuple(str(entry["name"]) for entry in data["classes"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DamageError(
+            f"{store.root}/{MANIFEST} is damaged ({type(error).__name__}: {error}); delete it and run the same prepare command again."
+        ) from error
+    return Dataset(store, shards, labels, manifest, complete, shard_format)
+
+
+def _open_unfinished(store: Store, allow_incomplete: bool) -> Dataset:
+    if not allow_incomplete:
+        raise _unfinished(store)
+    names = [entry.path for entry in store.list() if is_shard_name(entry.path)]
+    return Dataset(store, _unnamed_shards(names), _labels(store), complete=False)
+
+
+def _unfinished(store: Store) -> DamageError:
+    return DamageError(
+        f"{store.root} is not finished (no {SUCCESS}); run the same prepare command again to complete it."
+    )
+
+
+def _shard(number: int, values: dict[str, Any]) -> Shard:
+    name = str(values["name"])
+    if "/" in name or name in ("", ".", ".."):
+        raise ValueError(f"{name!r} cannot be the name of a shard")
+    digests = {
+        key: str(values[key]) for key in ("sha256", "index_sha256", "samples_sha256") if values.get(key) is not None
+    }
+    counts = {key: int(values[key]) for key in ("count", "listed", "bytes", "index_bytes")}
+    return Shard(number=number, name=name, split=str(values["split"]), **counts, **digests)  # type: ignore[arg-type]
+
+
+def _unnamed_shards(names: list[str]) -> tuple[Shard, ...]:
+    return tuple(Shard(number, name, _split_of(name)) for number, name in enumerate(sorted(names)))
+
+
+def _split_of(path: str) -> str:
+    name = path.rpartition("/")[2]
+    match = _TFDS.fullmatch(name) or _PLAIN.fullmatch(name) or _ENDING.fullmatch(name)
+    return match["split"] if match else name
+
+
+def _matches(pattern: str) -> tuple[Store, list[str]]:
+    first = next(place for place, character in enumerate(pattern) if character in "*?[")
+    fixed = pattern[: pattern.rfind("/", 0, first) + 1]
+    base = Path(fixed or ".")
+    files = base.glob(pattern[len(fixed) :])
+    names = [str(path.relative_to(base)) for path in files if path.is_file() and not path.name.endswith(INDEX_SUFFIX)]
+    return open_store(str(base)), names
+
+
+def _labels(store: Store) -> tuple[str, ...]:
+    """Names from `labels.txt` (ours, or `0:daisy` lines as the slim scripts write) or tfds' `label.labels.txt`."""
+    for name in (LABELS, "label.labels.txt"):
+        if store.size(name) is not None:
+            lines = store.read(name).decode(errors="replace").splitlines()
+            numbered = [line.partition(":") for line in lines]
+            if lines and all(
+                number.isdecimal() and int(number) == place for place, (number, _, _) in enumerate(numbered)
+            ):
+                return tuple(text for _, _, text in numbered)
+            return tuple(lines)
+    return ()

@@ -1,0 +1,105 @@
+"""What `prepare` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shardmill.plan.store import Plan
+from shardmill.prepare.finish import Findings
+from shardmill.prepare.planning import Draft, largest_shard
+from shardmill.prepare.samples import ShardSummary
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareResult:
+    """What a run made, or would make."""
+
+    dest: str
+    dry_run: bool
+    already_complete: bool
+    listed: int
+    written: int
+    skipped: int
+    failed: int
+    shards: int
+    resumed_shards: int
+    """Of `shards`, those that an earlier run had committed."""
+    bytes: int
+    """Of all shards; of a dry run, expected."""
+    seconds: float
+    splits: dict[str, dict[str, int]]
+    reasons: dict[str, int]
+    failures: tuple[tuple[str, str], ...]
+    """The first few inputs that failed, with the reason."""
+    duplicates: dict[str, int]
+    classes: int
+    ignored_files: dict[str, int]
+    draft: dict[str, Any] | None = None
+    """Of a dry run: what was found and assumed."""
+
+
+def made(
+    dest: str,
+    plan: Plan,
+    summaries: Sequence[ShardSummary],
+    findings: Findings,
+    seconds: float,
+    resumed: int,
+    *,
+    complete: bool,
+) -> PrepareResult:
+    """The result of a run; `complete`: there was nothing left to do."""
+    return PrepareResult(
+        dest=dest,
+        dry_run=False,
+        already_complete=complete,
+        listed=sum(plan.listed.values()),
+        written=sum(summary.count for summary in summaries),
+        skipped=sum(summary.skipped for summary in summaries),
+        failed=sum(summary.failed for summary in summaries),
+        shards=len(summaries),
+        resumed_shards=resumed,
+        bytes=sum(summary.bytes for summary in summaries),
+        seconds=seconds,
+        splits=findings.splits(plan),
+        reasons=dict(findings.reasons.most_common()),
+        failures=tuple(findings.failures),
+        duplicates={"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
+        classes=len(plan.classes),
+        ignored_files=plan.ignored,
+    )
+
+
+def planned(draft: Draft, dest: str, seconds: float, cores: int) -> PrepareResult:
+    """The result of a dry run."""
+    listed = sum(draft.listed.values())
+    return PrepareResult(
+        dest=dest,
+        dry_run=True,
+        already_complete=False,
+        listed=listed,
+        written=0,
+        skipped=0,
+        failed=0,
+        shards=sum(draft.shards.values()),
+        resumed_shards=0,
+        bytes=int(listed * draft.record_bytes),
+        seconds=seconds,
+        splits={split: {"shards": draft.shards[split], "listed": count} for split, count in draft.listed.items()},
+        reasons={},
+        failures=(),
+        duplicates={},
+        classes=len(draft.classes),
+        ignored_files=draft.ignored,
+        draft={
+            "inputs_per_shard": largest_shard(draft),
+            "record_bytes": round(draft.record_bytes),
+            "sampled_images": draft.sampled,
+            "source_bytes": draft.source_bytes,
+            "unlabelled": draft.unlabelled,
+            "numbered_keys": draft.repeats,
+            "cores": cores,
+        },
+    )
