@@ -29,7 +29,6 @@ _NUMBERED: Final = r"-(?P<number>\d{4,6})-of-(?P<of>\d{4,6})"
 _TFDS: Final = re.compile(rf"(?P<name>.+)-(?P<split>[^-]+)\.(?:tfrecord|tfrecords){_NUMBERED}")
 _PLAIN: Final = re.compile(rf"(?P<split>.+?)(?:\.tfrecords?)?{_NUMBERED}(?:\.tfrecords?|\.tfrec)?(?:\.gz|\.zz|\.zlib)?")
 _ENDING: Final = re.compile(r"(?P<split>.+?)(?:[-_]?\d+)?\.(?:tfrecords?|tfrec)(?:\.gz|\.zz|\.zlib)?")
-_TOTAL: Final = re.compile(r"-of-(\d{4,6})")
 
 
 def samples_name(number: int) -> str:
@@ -76,6 +75,8 @@ class Dataset:
     complete: bool = True
     """`_SUCCESS` is there; always true for files that others wrote, of whom nobody can tell."""
     shard_format: Format = field(default_factory=TFRecordFormat)
+    chosen: bool = False
+    """The caller named files, so that neighbours may well be left out."""
 
     @property
     def root(self) -> str:
@@ -127,7 +128,7 @@ class Dataset:
             raise UsageError(
                 f"{dest} holds no TFRecord file; name a data set of ours, or the files themselves with a pattern."
             )
-        return cls(store=store, shards=_unnamed_shards(names), labels=_labels(store))
+        return cls(store, _unnamed_shards(names), _labels(store), chosen=not local.is_dir())
 
 
 def is_shard_name(path: str) -> bool:

@@ -33,6 +33,7 @@ _FEW_FILES: Final = 1024
 _TENSORFLOW_TIMEOUT_S: Final = 120
 _REQUIREMENT: Final = re.compile(r"[A-Za-z0-9._-]+")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_OWN_CGROUP: Final = Path("/proc/self/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +125,14 @@ def _spark(*, deep: bool) -> Iterator[Check]:
 def _spark_job() -> Check:
     began = time.perf_counter()
     try:
-        engine = load(ENGINES, "engine", "spark")(master="local[1]", session=None)
+        engine = load(ENGINES, "engine", "spark")()
         results = sorted(engine.run(abs, [-1, -2, -3]))
     except MissingExtraError as error:
         return Check("Spark job", "fail", "pyspark cannot be imported", str(error))
     except ShardmillError as error:
         return Check("Spark job", "fail", "failed", str(error))
     assert results == [1, 2, 3], results
-    return Check("Spark job", "ok", f"local[1], {format_seconds(time.perf_counter() - began)}")
+    return Check("Spark job", "ok", f"{engine.describe()['master']}, {format_seconds(time.perf_counter() - began)}")
 
 
 def _tensorflow(*, deep: bool) -> Iterator[Check]:
@@ -198,24 +199,23 @@ def _open_files(limit: int) -> Check:
     return Check("open files", "ok", str(limit))
 
 
-def cgroup_cores(root: Path = _CGROUPS) -> float | None:
+def cgroup_cores(root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> float | None:
     """Cores' worth of time that the control group allows; None without a limit or without control groups (v2)."""
     shares = []
-    for text in _cgroup_values("cpu.max", root):
+    for text in _cgroup_values("cpu.max", root, own):
         quota, _, period = text.partition(" ")
         if quota != "max":
             shares.append(int(quota) / int(period))
     return min(shares, default=None)
 
 
-def cgroup_memory_bytes(root: Path = _CGROUPS) -> int | None:
+def cgroup_memory_bytes(root: Path = _CGROUPS, own: Path = _OWN_CGROUP) -> int | None:
     """Bytes of memory that the control group allows; None without a limit or without control groups (v2)."""
-    return min((int(text) for text in _cgroup_values("memory.max", root) if text != "max"), default=None)
+    return min((int(text) for text in _cgroup_values("memory.max", root, own) if text != "max"), default=None)
 
 
-def _cgroup_values(file: str, root: Path) -> Iterator[str]:
+def _cgroup_values(file: str, root: Path, own: Path) -> Iterator[str]:
     """The file's content in our group and every group around it: the least of them holds."""
-    own = Path("/proc/self/cgroup")
     entries = own.read_text(encoding="ascii").splitlines() if own.is_file() else []
     inside = next((entry.removeprefix("0::/") for entry in entries if entry.startswith("0::/")), "")
     group = root / inside

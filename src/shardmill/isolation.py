@@ -191,11 +191,14 @@ class Child:
             process.kill()
 
     def close(self) -> None:
-        """End the idle child."""
+        """End the child and free what it holds; it cannot be called again."""
+        self._stopped = True
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._close()
+        self._journal_file.close()
+        self._stderr.close()
 
     def _start(self) -> None:
         if self._stopped:

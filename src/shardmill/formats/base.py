@@ -61,10 +61,15 @@ class Damage:
 class Format(Protocol):
     """One kind of shard. Stateless."""
 
-    suffix: str
-    """File name suffix with its dot."""
-    index_suffix: str
-    """Appended to the shard's whole name."""
+    @property
+    def suffix(self) -> str:
+        """File name suffix with its dot."""
+        ...
+
+    @property
+    def index_suffix(self) -> str:
+        """Appended to the shard's whole name."""
+        ...
 
     def writer(self, file: BinaryIO) -> ShardWriter: ...
 

@@ -16,7 +16,8 @@ from shardmill import isolation
 from shardmill.engines.base import Engine
 from shardmill.plan.listing import with_order
 from shardmill.plan.sort import external_sort
-from shardmill.sources.base import STAGED
+from shardmill.sources.base import STAGED, Source, StagedSource
+from shardmill.sources.names import to_path
 from shardmill.storage import Store, UnreadableError, open_store
 
 _CHUNK_ROWS = 1 << 14
@@ -26,15 +27,18 @@ _CHUNK_ROWS = 1 << 14
 class _Chunk:
     dest: str
     source_root: str
+    staged: bool
     rows: str
     """File with the rows; the hashes go beside it."""
 
 
 def without_duplicates(
-    batches: Iterable[pa.RecordBatch], source_root: str, dest: Store, engine: Engine, scratch: Path
+    batches: Iterable[pa.RecordBatch], source: Source | StagedSource, dest: Store, engine: Engine, scratch: Path
 ) -> Iterator[pa.RecordBatch]:
     """The rows with a column `duplicate_of`: the key of the first listed input with the same bytes, or null."""
-    chunks = [_Chunk(dest.root, source_root, name) for name in _write_chunks(batches, dest)]
+    chunks = [
+        _Chunk(dest.root, source.root, isinstance(source, StagedSource), name) for name in _write_chunks(batches, dest)
+    ]
     for _ in engine.run(partial(isolation.call, _hash_chunk), chunks):
         pass
     return _mark(external_sort(_hashed(chunks, dest), scratch))
@@ -57,7 +61,8 @@ def _hash_chunk(chunk: _Chunk) -> str:
         rows = pq.read_table(file, columns=["uri", "offset", "size"])
     digests: list[bytes | None] = []
     for uri, offset, size in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        store, path = (dest, uri.removeprefix(STAGED)) if uri.startswith(STAGED) else (source, uri)
+        staged = chunk.staged and uri.startswith(STAGED)
+        store, path = (dest, uri.removeprefix(STAGED)) if staged else (source, to_path(uri))
         try:
             data = store.read(path, offset, size if offset is not None else None) if path else None
         except UnreadableError:

@@ -73,13 +73,14 @@ def _remove_old(store: Store) -> None:
     with suppress(DamageError):  # the manifest may still name the files
         plan = plan_store.load(store)
     names = set(_named_by_manifest(store)) | set(_named_by_plan(plan))
+    if not names:
+        _check_empty(store)
     for name in (SUCCESS, MANIFEST, LABELS, DUPLICATES):
         store.remove(name)
     for name in sorted(names):
         store.remove(name)
-    for entry in list(store.list("_plan")) if store.size("_plan") is not None else []:
+    for entry in list(store.list("_plan")) if store.size("_plan") is not None else ():
         store.remove(entry.path)
-    _check_empty(store)
 
 
 def _named_by_manifest(store: Store) -> Iterator[str]:

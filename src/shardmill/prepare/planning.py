@@ -20,6 +20,7 @@ from shardmill.plan.store import Plan
 from shardmill.prepare.duplicates import without_duplicates
 from shardmill.prepare.staging import list_batches
 from shardmill.sources.base import STAGED, Source, StagedSource
+from shardmill.sources.names import to_path
 from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, UnreadableError, open_store
 
@@ -70,7 +71,7 @@ def draft_plan(
     if census.rows == 0:
         raise UsageError(_nothing_found(source))
     if spec.drop_duplicates and engine is not None and dest is not None:
-        numbered = without_duplicates(numbered, source.root, dest, engine, scratch)
+        numbered = without_duplicates(numbered, source, dest, engine, scratch)
     ordered = in_final_order(numbered, spec, scratch)
     classes = (
         source.class_names
@@ -202,12 +203,13 @@ def _sampled_images(
 ) -> Iterator[bytes]:
     store = open_store(source.root)
     for row in pa.Table.from_batches(sample).to_pylist():
-        staged = row["uri"].startswith(STAGED)
+        staged = isinstance(source, StagedSource) and row["uri"].startswith(STAGED)
         holder = dest if staged else store
         if holder is None or row["uri"] in ("", STAGED) or (row["size"] or 0) > limit:
             continue
         try:
-            yield holder.read(row["uri"].removeprefix(STAGED), row["offset"], row["size"] or limit)
+            path = row["uri"].removeprefix(STAGED) if staged else to_path(row["uri"])
+            yield holder.read(path, row["offset"], row["size"] or limit)
         except UnreadableError:
             continue  # the run itself names it
 

@@ -28,6 +28,7 @@ from shardmill.prepare.samples import ShardSummary, committed, has_losses
 from shardmill.prepare.shard import Job
 from shardmill.prepare.staging import remove_staged
 from shardmill.prepare.supervise import run_shard
+from shardmill.sources.base import StagedSource
 from shardmill.sources.open import open_source
 from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
@@ -214,6 +215,8 @@ def prepare(
                 dest=store.root,
                 plan=plan.digest,
                 fingerprint=plan.fingerprint,
+                staged=isinstance(opened, StagedSource),
+                retry=retry_failed,
                 fail_fast=on_error == "fail",
                 item_timeout_s=image_timeout,
                 memory_bytes=parse_bytes(worker_memory),
@@ -236,17 +239,18 @@ def _carry_out(
     retry_failed: bool,
 ) -> PrepareResult:
     listed = sum(plan.listed.values())
-    if retry_failed:
-        _withdraw_incomplete(store, plan)
     summaries = {
         task.number: done for task in plan.tasks if (done := committed(store, samples_name(task.number), plan.digest))
     }
+    if retry_failed:
+        summaries = {number: done for number, done in summaries.items() if not has_losses(store, samples_name(number))}
     resumed = len(summaries)
     complete = resumed == len(plan.tasks) and store.size(SUCCESS) is not None
     missing = [task for task in plan.tasks if task.number not in summaries]
     announce("planned", inputs=listed, shards=len(plan.tasks), committed=resumed, splits=plan.listed)
     if missing:
         store.remove(SUCCESS)
+        store.remove(MANIFEST)
         _make_shards(missing, summaries, job, engine, announce, listed)
     ordered = [summaries[task.number] for task in plan.tasks]
     announce("finishing")
@@ -305,14 +309,6 @@ def _make_shards(
                 failed=summary.failed,
                 bytes=summary.bytes,
             )
-
-
-def _withdraw_incomplete(store: Store, plan: Plan) -> None:
-    """Withdraw the shards that have failed or lost inputs, so that they are made again, whole."""
-    committed_names = (name for task in plan.tasks if store.size(name := samples_name(task.number)) is not None)
-    withdrawn = [name for name in committed_names if has_losses(store, name)]
-    for name in [SUCCESS, MANIFEST, *withdrawn] if withdrawn else []:
-        store.remove(name)
 
 
 def _write_tfds(store: Store, plan: Plan, summaries: list[ShardSummary]) -> None:

@@ -142,8 +142,26 @@ def committed(store: Store, name: str, plan: str) -> ShardSummary | None:
     return summary
 
 
+LOST: Final = ("failed", "lost")
+"""Statuses of inputs that a retry may mend."""
+
+
 def has_losses(store: Store, name: str) -> bool:
     """Whether an input of the shard has failed, or was lost to damage since."""
     with store.open(name) as file:
         statuses = pq.read_table(file, columns=["status"])["status"]
-    return bool(pc.any(pc.is_in(statuses, value_set=pa.array(["failed", "lost"]))).as_py())
+    return bool(pc.any(pc.is_in(statuses, value_set=pa.array(LOST))).as_py())
+
+
+def renewed_sizes(store: Store, name: str) -> dict[str, int | None]:
+    """What size to expect of each input of a shard that is made again, by key: any of one that had been lost.
+
+    One that an earlier attempt of this retry has mended is expected as that attempt found it, so that a second attempt
+    comes to the same result.
+    """
+    if store.size(name) is None:
+        return {}
+    with store.open(name) as file:
+        rows = pq.read_table(file, columns=["key", "status", "source_bytes"])
+    columns = zip(*(column.to_pylist() for column in rows.columns), strict=True)
+    return {key: None if status in LOST else size for key, status, size in columns}

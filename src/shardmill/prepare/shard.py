@@ -20,8 +20,16 @@ from shardmill.image.base import Encoded, ImageSpec, Outcome, PixelSums, Refused
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import read_rows
 from shardmill.prepare.names import samples_name, shard_name
-from shardmill.prepare.samples import CARRIED, SamplesWriter, ShardSummary, committed, outcome_columns
+from shardmill.prepare.samples import (
+    CARRIED,
+    SamplesWriter,
+    ShardSummary,
+    committed,
+    outcome_columns,
+    renewed_sizes,
+)
 from shardmill.sources.base import STAGED
+from shardmill.sources.names import to_path
 from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, UnreadableError, open_store
 
@@ -43,6 +51,10 @@ class Job:
     """Digest of the plan."""
     fingerprint: str
     """Of the transform that the plan was made with."""
+    staged: bool = False
+    """The source's images were copied to DEST while they were listed."""
+    retry: bool = False
+    """Make shards that are committed once more, and take inputs that had failed as they are now."""
     fail_fast: bool = False
     item_timeout_s: float = 60.0
     memory_bytes: int = 4 << 30
@@ -103,7 +115,7 @@ def make_shard(call: ShardCall) -> ShardSummary:
     job, task = call.job, call.task
     dest = open_store(job.dest)
     done = committed(dest, samples_name(task.number), job.plan)
-    if done is not None:
+    if done is not None and not job.retry:
         return done
     transform, fingerprint = _transform(job.spec.transform, job.spec.image)
     if fingerprint != job.fingerprint:
@@ -226,6 +238,7 @@ def _outcomes(call: ShardCall, rows: pa.Table, transform: Transform, dest: Store
 def _read(call: ShardCall, rows: pa.Table, dest: Store) -> Iterator[tuple[_Row, bytes | None]]:
     """Each row with the bytes of its image, or with None and `refused` set."""
     source = open_store(call.job.source_root)
+    renewed = renewed_sizes(dest, samples_name(call.task.number)) if call.job.retry else {}
     carried = [name for name in rows.schema.names if name.startswith(CARRIED)]
     limit = call.job.spec.max_source_bytes
     number = 0
@@ -252,21 +265,24 @@ def _read(call: ShardCall, rows: pa.Table, dest: Store) -> Iterator[tuple[_Row, 
             }
             row = _Row(number, key, uri, label, class_name, values, columns)
             number += 1
+            size = renewed.get(key, size)
             data: bytes | None = None
             if duplicate_of is not None:
                 row.refused = Refused("skipped", "duplicate", f"has the same bytes as {duplicate_of}")
             elif size is not None and size > limit:
                 row.refused = _too_large(limit)
             else:
-                data = _read_one(row, source, dest, offset, size, limit)
+                data = _read_one(row, call.job.staged and uri.startswith(STAGED), source, dest, offset, size, limit)
             if data is not None and row.number in call.blamed:
                 row.refused, data = _blame(call.blamed[row.number]), None
             yield row, data
 
 
-def _read_one(row: _Row, source: Store, dest: Store, offset: int | None, size: int | None, limit: int) -> bytes | None:
+def _read_one(
+    row: _Row, staged: bool, source: Store, dest: Store, offset: int | None, size: int | None, limit: int
+) -> bytes | None:
     """The image's bytes; None, and `row.refused` set, where they are not to be had."""
-    store, path = (dest, row.uri.removeprefix(STAGED)) if row.uri.startswith(STAGED) else (source, row.uri)
+    store, path = (dest, row.uri.removeprefix(STAGED)) if staged else (source, to_path(row.uri))
     try:
         if not path:
             raise UnreadableError("not_found", path)

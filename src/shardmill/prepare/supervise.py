@@ -36,7 +36,7 @@ def run_shard(job: Job, task: ShardTask) -> ShardSummary:
             elif not call.one_by_one:
                 call = replace(call, one_by_one=True)
             else:
-                call = replace(call, blamed={**call.blamed, death.done: death.cause})
+                call = replace(call, blamed={**call.blamed, death.taken - 1: death.cause})
             if other_deaths >= _OTHER_DEATHS or len(call.blamed) > _MOST_BLAMED:
                 what = f"{len(call.blamed)} images" if call.blamed else f"shard {task.number}"
                 raise ResumableError(

@@ -113,9 +113,10 @@ class LocalStore:
                     f"another run is writing to {self.root}; wait for it to end or choose another DEST."
                 ) from error
             _clear_scratch(Path(self.root, SCRATCH))
-            yield
-            with suppress(OSError):  # left over only if a late writer of a lost worker is still at it
-                Path(self.root, SCRATCH).rmdir()
+            try:
+                yield
+            finally:
+                _clear_scratch(Path(self.root, SCRATCH))
 
 
 def _read(path: str, start: int | None, length: int | None) -> bytes:
@@ -175,9 +176,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _clear_scratch(folder: Path) -> None:
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # a late writer of a lost worker may still be at it, or the whole folder be gone
         for leftover in folder.iterdir():
             leftover.unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _write_error(error: OSError, path: str) -> ShardmillError:
