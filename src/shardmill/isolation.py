@@ -34,6 +34,7 @@ _CHILD_ENVIRONMENT: Final = {
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
     "MALLOC_TOP_PAD_": str(8 << 20),
     "OMP_NUM_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
 }
 
 

@@ -16,14 +16,14 @@ N = TypeVar("N", int, float)
 
 @dataclass(frozen=True, slots=True)
 class Sharding:
-    """How many shards: at most one of the first three is set, else `max_shard_bytes` decides."""
+    """How many shards: at most one of these is set. None: of up to 128 MB, but enough of them to work in parallel."""
 
     num_shards: int | None = None
     """In all splits together, shared out by their sizes, at least one each."""
     per_split: tuple[tuple[str, int], ...] = ()
     samples_per_shard: int | None = None
-    max_shard_bytes: int = 128_000_000
-    """A target: the number of shards follows from a seeded sample of encoded images."""
+    max_shard_bytes: int | None = None
+    """A target: the number of shards follows from a fixed sample of encoded images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def parse_sharding(
     if samples_per_shard is not None:
         return Sharding(samples_per_shard=samples_per_shard)
     if num_shards is None:
-        return Sharding() if max_shard_bytes is None else Sharding(max_shard_bytes=max_shard_bytes)
+        return Sharding(max_shard_bytes=max_shard_bytes)
     if "=" in str(num_shards):
         per_split = tuple((name, _number(name, value, int)) for name, value in _pairs("--num-shards", str(num_shards)))
         counts = [count for _, count in per_split]

@@ -207,12 +207,14 @@ class _FlakyFile(io.RawIOBase):
         return len(block)
 
 
-def test_a_second_read_tells_the_file_from_the_way_to_it() -> None:
-    shard, places, _ = write(TFRecordFormat(), samples(3, image_bytes=30_000))
-    place = places[1].offset + 60
+@pytest.mark.parametrize(("image_bytes", "number"), [(30_000, 1), (10, 80)])
+def test_a_second_read_tells_the_file_from_the_way_to_it(image_bytes: int, number: int) -> None:
+    """Large records, which pass a file's buffer by, and small ones, which share it."""
+    shard, places, _ = write(TFRecordFormat(), samples(number + 2, image_bytes=image_bytes))
+    place = places[number].offset + 60
     flaky = io.BufferedReader(_FlakyFile(shard, place))
     (damage,) = [record for record in TFRecordFormat().read(flaky) if isinstance(record, Damage)]
-    assert (damage.record, damage.kind) == (1, "data_crc")
+    assert (damage.record, damage.kind) == (number, "data_crc")
     assert "other bytes" in damage.detail
     damaged = shard[:place] + bytes([shard[place] ^ 1]) + shard[place + 1 :]
     (damage,) = [record for record in read(TFRecordFormat(), damaged) if isinstance(record, Damage)]

@@ -55,7 +55,7 @@ class SourceFacts:
     height: int
     conversions: tuple[str, ...] = ()
     """What had to be done, sorted: `alpha`, `animation`, `cmyk`, `exif_orientation`, `gray`, `icc`, `lab`, `palette`,
-    `16bit`. An orientation of 1, an sRGB profile and the like are not conversions."""
+    `stray_bytes`, `16bit`. An orientation of 1, an sRGB profile and the like are not conversions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from cykooz_resizer import CropBox, FilterType, ImageData, PixelType, ResizeAlg,
 
 from shardmill.image.base import Encoded, ImageSpec, Outcome, Refused, SourceFacts
 from shardmill.image.fingerprint import transform_fingerprint
-from shardmill.image.intake import Intake, jpeg_refusal, passed_through, take_in
+from shardmill.image.intake import Intake, passed_through, take_in
+from shardmill.image.libjpeg import decode
 from shardmill.image.normalise import normalise
 from shardmill.image.orientation import stored_box, swaps_sides, upright
 from shardmill.image.profile import to_srgb
@@ -101,14 +102,15 @@ class NativeTransform:
             decoded = self._decoded(image, intake, eighths)
             if isinstance(decoded, Refused):
                 return decoded
-            content, facts = self._content(decoded, intake, eighths), intake.facts
+            pixels, facts = decoded
+            content = self._content(pixels, intake, eighths)
             if intake.icc is not None:
                 content, converted = to_srgb(content, intake.icc, gray=intake.jpeg.components == 1)
                 if converted:
                     facts = replace(facts, conversions=tuple(sorted((*facts.conversions, "icc"))))
         return _Resized(bordered(content, intake, self._spec), facts)
 
-    def _decoded(self, image: bytes, intake: Intake, eighths: int) -> NDArray[np.uint8] | Refused:
+    def _decoded(self, image: bytes, intake: Intake, eighths: int) -> tuple[NDArray[np.uint8], SourceFacts] | Refused:
         """A plain JPEG as stored, at that many eighths of its size."""
         height, width = -(-intake.stored_height * eighths // 8), -(-intake.stored_width * eighths // 8)
         size = height * width * 3
@@ -117,17 +119,14 @@ class NativeTransform:
             buffer = np.empty(size, np.uint8)
             if size <= _KEPT_BUFFER:
                 self._buffer = buffer
-        try:
-            decoded: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-                intake.clean(image),
-                min_height=height if eighths < 8 else 0,
-                min_width=width if eighths < 8 else 0,
-                fastupsample=intake.geometry.resized and intake.scale * _OVERSAMPLING <= 1,  # averaged away below
-                buffer=buffer,  # also keeps a scan that is larger than the header said from being allocated
-            )
-        except ValueError as error:
-            return jpeg_refusal(error, intake.facts)
-        return decoded
+        return decode(
+            intake.clean(image),
+            intake.facts,
+            min_height=height if eighths < 8 else 0,
+            min_width=width if eighths < 8 else 0,
+            fastupsample=intake.geometry.resized and intake.scale * _OVERSAMPLING <= 1,  # averaged away below
+            buffer=buffer,  # also keeps a scan that is larger than the header said from being allocated
+        )
 
     def _content(self, source: NDArray[np.uint8], intake: Intake, eighths: int) -> NDArray[np.uint8]:
         """Crop, resize and turn upright `source`, which is that many eighths of the stored image."""

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import simplejpeg
 from PIL import Image, TiffImagePlugin
 
 from shardmill.image.base import ImageSpec, Refused, SourceFacts
 from shardmill.image.header import JpegHeader
-from shardmill.image.intake import Intake, jpeg_refusal
+from shardmill.image.intake import Intake
 from shardmill.image.lazy_open import BAD_CONTENT, content_refusal, open_lazily, pillow_limits
+from shardmill.image.libjpeg import decode
 from shardmill.image.profile import cmyk_to_rgb, lab_to_rgb, to_srgb
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ def normalise(data: bytes, intake: Intake, spec: ImageSpec) -> Normalised | Refu
 
 def _plain_jpeg(data: bytes, intake: Intake, jpeg: JpegHeader, conversions: set[str]) -> NDArray[np.uint8] | Refused:
     buffer = np.empty(intake.stored_height * intake.stored_width * 3, np.uint8)
-    try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(intake.clean(data), buffer=buffer)
-    except ValueError as error:
-        return jpeg_refusal(error, intake.facts)
+    decoded = decode(intake.clean(data), intake.facts, buffer=buffer)
+    if isinstance(decoded, Refused):
+        return decoded
+    pixels, facts = decoded
+    conversions.update(facts.conversions)
     if intake.icc is not None:
         pixels, converted = to_srgb(pixels, intake.icc, gray=jpeg.components == 1)
         if converted:
@@ -69,10 +70,11 @@ def _inked_jpeg(data: bytes, intake: Intake, jpeg: JpegHeader, conversions: set[
         detail = f"a JPEG of {jpeg.components} components of {jpeg.precision} bits in process {jpeg.process:#x}"
         return Refused("failed", "unsupported", detail)
     buffer = np.empty(intake.stored_height * intake.stored_width * 4, np.uint8)
-    try:
-        inks = simplejpeg.decode_jpeg(intake.clean(data), colorspace="CMYK", buffer=buffer)
-    except ValueError as error:
-        return jpeg_refusal(error, intake.facts)
+    decoded = decode(intake.clean(data), intake.facts, colorspace="CMYK", buffer=buffer)
+    if isinstance(decoded, Refused):
+        return decoded
+    inks, facts = decoded
+    conversions.update(facts.conversions)
     if jpeg.adobe_transform is not None:
         np.subtract(255, inks, out=inks)
     image, by_profile = cmyk_to_rgb(Image.fromarray(inks, mode="CMYK"), intake.icc)

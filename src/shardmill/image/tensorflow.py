@@ -12,12 +12,11 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import simplejpeg
 
 from shardmill.errors import UsageError
 from shardmill.image.base import Encoded, ImageSpec, Outcome, Refused, SourceFacts
 from shardmill.image.fingerprint import transform_fingerprint
-from shardmill.image.intake import Intake, jpeg_refusal, may_pass_through, take_in
+from shardmill.image.intake import Intake, may_pass_through, take_in
 from shardmill.image.native import NativeTransform
 from shardmill.image.normalise import normalise
 from shardmill.image.orientation import stored_box, swaps_sides
@@ -145,8 +144,8 @@ class TensorFlowTransform:
             return kept
         if jpeg is not None and jpeg.plain and not (intake.icc and changes(intake.icc, gray=jpeg.components == 1)):
             clean = intake.clean(image)
-            refused = _strictly_checked(clean, intake)
-            return _Entry(intake, intake.facts, jpeg=clean) if refused is None else refused
+            checked = _strictly_checked(clean, intake)
+            return checked if isinstance(checked, Refused) else _Entry(intake, checked, jpeg=clean)
         normalised = normalise(image, intake, self._spec)
         if isinstance(normalised, Refused):
             return normalised
@@ -210,14 +209,11 @@ class TensorFlowTransform:
         return encoded, result[::4, ::4]
 
 
-def _strictly_checked(jpeg: bytes, intake: Intake) -> Refused | None:
+def _strictly_checked(jpeg: bytes, intake: Intake) -> SourceFacts | Refused:
     """TensorFlow decodes streams that are damaged midway; the entropy decoding of an eighth-size decode finds those."""
     height, width = -(-intake.stored_height // 8), -(-intake.stored_width // 8)
-    try:
-        simplejpeg.decode_jpeg(jpeg, min_height=1, min_width=1, buffer=bytearray(height * width * 3))
-    except ValueError as error:
-        return jpeg_refusal(error, intake.facts)
-    return None
+    decoded = decode(jpeg, intake.facts, min_height=1, min_width=1, buffer=bytearray(height * width * 3))
+    return decoded if isinstance(decoded, Refused) else decoded[1]
 
 
 def _resized(stored: tf.Tensor, box: tf.Tensor, size: tf.Tensor) -> tf.Tensor:

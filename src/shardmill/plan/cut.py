@@ -18,6 +18,9 @@ from shardmill.storage import Store
 
 _GROUPS_PER_PART: Final = 128
 _ROWS_PER_GROUP: Final = 1 << 15
+_USUAL_BYTES: Final = 128_000_000
+_LEAST_BYTES: Final = 1_000_000
+_PARALLEL_SHARDS: Final = 16
 _DROPPED: Final = ("_first", "_second", "_ordinal", "_repeat", "group")
 
 
@@ -68,9 +71,18 @@ def shards_per_split(sharding: Sharding, counts: Mapping[str, int], record_bytes
             )
         wanted = _share_out(sharding.num_shards, counts)
     else:
-        size = sharding.samples_per_shard or max(1, int(sharding.max_shard_bytes / max(record_bytes, 1)))
+        size = sharding.samples_per_shard or _samples_per_shard(sharding.max_shard_bytes, total, record_bytes)
         wanted = {split: math.ceil(count / size) for split, count in counts.items()}
     return {split: min(max(wanted[split], 1), counts[split]) for split in sorted(counts) if total}
+
+
+def _samples_per_shard(max_shard_bytes: int | None, total: int, record_bytes: float) -> int:
+    """Samples in a shard of `max_shard_bytes`; None: of the usual size, or less where few shards would leave cores idle."""
+    if max_shard_bytes is not None:
+        return max(1, int(max_shard_bytes / record_bytes))
+    total_bytes = total * record_bytes
+    shards = max(math.ceil(total_bytes / _USUAL_BYTES), min(_PARALLEL_SHARDS, int(total_bytes / _LEAST_BYTES)), 1)
+    return math.ceil(total / shards)
 
 
 def _share_out(seats: int, counts: Mapping[str, int]) -> dict[str, int]:

@@ -62,6 +62,7 @@ def prepare(
     samples_per_shard: int | None = None,
     max_shard_size: str | None = None,
     input_format: InputFormat = "auto",
+    image_root: str | None = None,
     image_col: str | None = None,
     label_col: str | None = None,
     key_col: str | None = None,
@@ -117,8 +118,11 @@ def prepare(
         tfds: Name of the data set: file names, keys and metadata become what tfds.builder_from_directory opens.
         num_shards: Shards in all, shared out over the splits; or train=16,val=2.
         samples_per_shard: Inputs per shard.
-        max_shard_size: Target size of a shard, like 128MB (the default); sizes are estimated from a sample.
+        max_shard_size: Target size of a shard, like 64MB; by default 128MB, or less so that there are 16 shards to work on at once.
+            Sizes are estimated from a sample.
         input_format: What SOURCE is; found out by itself.
+        image_root: Where the relative locations of a list begin; by default the list's folder, or the folder beside it that is
+            called like the list.
         image_col: Column of a list that holds the location or the bytes of the image.
         label_col: Column that holds the class.
         key_col: Column that holds the key of the sample; by default its location.
@@ -198,7 +202,7 @@ def prepare(
     started = time.perf_counter()
     with event_file(events) as listeners, scratch_folder() as scratch:
         announce = Announcer([*listeners, *([on_event] if on_event else [])])
-        opened = open_source(source, spec.source)
+        opened = open_source(source, spec.source, image_root=image_root, exclude=open_store(dest).root)
         if dry_run:
             draft, _ = draft_plan(opened, spec, Path(scratch), None, None, lambda rows: announce("listing", rows=rows))
             return planned(draft, dest, time.perf_counter() - started, available_cores())

@@ -25,8 +25,11 @@ class FolderSource:
     numeric_labels = False
     class_names: tuple[str, ...] | None = None
 
-    def __init__(self, store: Store, spec: SourceSpec) -> None:
+    def __init__(self, store: Store, spec: SourceSpec, exclude: str | None = None) -> None:
+        """`exclude`: a folder whose files are neither listed nor counted, wherever it lies."""
         self.root = store.root
+        inside = exclude is not None and exclude.startswith(f"{store.root}/")
+        self._excluded = f"{exclude.removeprefix(store.root).strip('/')}/" if inside and exclude else None
         self.ignored: Counter[str] = Counter()
         self._store = store
         self._layout: Layout = spec.layout
@@ -42,6 +45,8 @@ class FolderSource:
     def _images(self) -> Iterator[tuple[str, int | None]]:
         included = self._included
         for entry in self._store.list():
+            if self._excluded is not None and entry.path.startswith(self._excluded):
+                continue
             suffix = suffix_of(entry.path)
             if suffix != HIDDEN and (included(entry.path) if included else suffix in IMAGE_SUFFIXES):
                 yield to_text(entry.path), entry.size

@@ -14,6 +14,7 @@ from shardmill.sources.embedded import EmbeddedSource
 from shardmill.sources.files import files_with, find_files
 from shardmill.sources.folder import FolderSource
 from shardmill.sources.globs import matcher
+from shardmill.sources.image_root import find_image_root
 from shardmill.sources.jsonl import JsonlRows
 from shardmill.sources.names import IMAGE_SUFFIXES, suffix_of
 from shardmill.sources.parquet import ParquetRows
@@ -21,7 +22,7 @@ from shardmill.sources.spec import SourceSpec
 from shardmill.sources.table import ListSource, Rows
 from shardmill.sources.textlist import TextRows
 from shardmill.sources.webdataset import WebDatasetSource
-from shardmill.storage import Store
+from shardmill.storage import Store, open_store
 
 _KINDS: Final = {
     ".csv": "csv",
@@ -63,10 +64,16 @@ _MEANT_FOR: Final = {
 _COLUMN_FLAGS: Final = ("image_col", "label_col", "key_col", "split_col", "group_col")
 
 
-def open_source(source: str, spec: SourceSpec) -> Source | StagedSource:
+def open_source(
+    source: str, spec: SourceSpec, *, image_root: str | None = None, exclude: str | None = None
+) -> Source | StagedSource:
     """The source at the path, URL or pattern `source`, of the kind that `spec.input_format` names or that it turns out to be.
 
-    A list is read as far as its header, JSON lines once through. A `StagedSource` comes of Parquet that holds images.
+    A list is read as far as its first rows, JSON lines once through. A `StagedSource` comes of Parquet that holds images.
+
+    Args:
+        image_root: folder or URL where the relative locations of a list begin; None: found as `find_image_root` says.
+        exclude: a folder whose files are not listed, wherever it lies.
 
     Raises:
         UsageError: nothing is there, it is not what the spec says, or the spec asks what such a source cannot tell.
@@ -83,7 +90,7 @@ def open_source(source: str, spec: SourceSpec) -> Source | StagedSource:
             raise UsageError(
                 f"{source} is no folder; give the folder that holds the images, or leave --input-format out."
             )
-        return FolderSource(files.store, spec)
+        return FolderSource(files.store, spec, exclude)
     names, beside = files.names, Counter[str]()
     if names is None and kind in _SUFFIXES:
         names, beside = files_with(files.store, _SUFFIXES[kind])
@@ -95,10 +102,19 @@ def open_source(source: str, spec: SourceSpec) -> Source | StagedSource:
         rows = ParquetRows(files.store, names, names[0] if len(names) == 1 else source, spec.label_col, beside)
         location = find_columns(rows.schema, spec, rows.where).location
         embedded = holds_bytes(rows.schema.field(location).type)
-        return (EmbeddedSource if embedded else ListSource)(files.store.root, rows, spec)
+        if embedded:
+            return EmbeddedSource(files.store.root, rows, spec)
+        return _rooted(ListSource(files.store.root, rows, spec), files.store, names[0], image_root)
     if len(names) > 1:
         raise UsageError(f"{source} means {len(names)} lists; join them, or prepare them one by one.")
-    return ListSource(files.store.root, _LISTS[kind](files.store, names[0]), spec)
+    return _rooted(
+        ListSource(files.store.root, _LISTS[kind](files.store, names[0]), spec), files.store, names[0], image_root
+    )
+
+
+def _rooted(source: ListSource, store: Store, list_name: str, image_root: str | None) -> ListSource:
+    source.root = find_image_root(source, store, list_name) if image_root is None else open_store(image_root).root
+    return source
 
 
 def _kind_of_files(source: str, names: Sequence[str]) -> str:

@@ -26,12 +26,9 @@ unreadable            a file cannot be opened or read
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from shardmill.units import format_bytes, format_count, format_seconds
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MOST_SHOWN: Final = 50
 
@@ -79,6 +76,8 @@ class VerifyResult:
 
     dest: str
     deep: bool
+    prepared: bool
+    """It is a set that `prepare` made, not files of others."""
     shards: int
     records: int
     """Good records read; with `quick`, those that the manifest names."""
@@ -112,19 +111,29 @@ def lines(result: VerifyResult) -> list[str]:
     how = "every record read" if result.deep else "quick: no record read"
     text.append(f"{verdict}: {counted} in {format_seconds(result.seconds)} ({how})")
     if not result.ok:
-        text.append(remedy(result.findings))
+        text.append(remedy(result))
     return text
 
 
-def remedy(findings: Sequence[Finding]) -> str:
+def remedy(result: VerifyResult) -> str:
     """What to do about it, in one sentence."""
-    kinds = {finding.kind for finding in findings}
+    kinds = {finding.kind for finding in result.findings}
+    if not result.prepared:
+        if result.repairs:
+            return "Put the repaired copies in the place of the damaged files, once you have looked at them."
+        if kinds <= {"missing_shard"}:
+            return "Fetch the missing files again from where they came from."
+        return (
+            "Fetch the damaged files again, or run verify --repair to put their good records into copies beside them."
+        )
     if "incomplete" in kinds:
         return "Run the same prepare command again to complete the set."
-    if kinds <= {"index", "missing_index"}:
-        return "Run verify --repair to write the indexes anew; no record is lost."
     if kinds <= {"stray_file"}:
         return "Remove the stray files, or move them out of the folder, so that no reader takes them for data."
+    if kinds <= {"index", "missing_index"}:
+        return "Run verify --repair to write the indexes anew; no record is lost."
+    if "missing_samples" in kinds:
+        return "Run the same prepare command again: it makes the shards again whose samples tables are missing."
     return "Run verify --repair to keep the good records, then prepare --retry-failed to make the lost ones again."
 
 

@@ -65,7 +65,7 @@ def verify(
         dataset = Dataset.open(dest, allow_incomplete=True)
     except DamageError as error:
         finding = Finding(MANIFEST, "manifest", str(error))
-        return VerifyResult(dest, not quick, 0, 0, 0, time.perf_counter() - started, (finding,), 1)
+        return VerifyResult(dest, not quick, True, 0, 0, 0, time.perf_counter() - started, (finding,), 1)
     result = check(dest, dataset, keep_all=repair)
     if not repair or result.ok:
         return replace(result, seconds=time.perf_counter() - started)
@@ -130,6 +130,7 @@ class _Check:
         return VerifyResult(
             dest=dest,
             deep=self._deep,
+            prepared=dataset.manifest is not None,
             shards=sum(report.present for report in ordered),
             records=records,
             bytes=sum(report.bytes for report in ordered),
@@ -146,10 +147,11 @@ class _Check:
             try:
                 return isolation.call(check_shard, check, self._limits)
             except isolation.ChildDiedError as death:
-                if death.taken == death.done or len(check.blamed) >= _MOST_BLAMED:
+                record = death.taken - 1
+                if death.taken == death.done or record in check.blamed or len(check.blamed) >= _MOST_BLAMED:
                     message = f"the process that checked {check.shard.name} died ({death}); look at memory and disk, then run the same command again"
                     raise ResumableError(message) from death
-                check = replace(check, blamed={**check.blamed, death.taken - 1: death.cause})
+                check = replace(check, blamed={**check.blamed, record: death.cause})
 
 
 def _repeat(dataset: Dataset, shard: int, record: int, first_shard: int, first_record: int) -> Finding:
