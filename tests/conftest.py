@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from pyspark import SparkContext
+from pyspark import SparkContext
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

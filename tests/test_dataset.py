@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from shardmill.formats.base import Sample
 from shardmill.formats.tfrecord import TFRecordFormat
 from shardmill.prepare.run import prepare
 from tests.pictures import CLASSES, class_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture(scope="module")

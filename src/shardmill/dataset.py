@@ -5,35 +5,22 @@ from __future__ import annotations
 import glob
 import json
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from shardmill.errors import DamageError, UsageError
+from shardmill.formats.base import Damage, Format, Placement, Sample
 from shardmill.formats.tfrecord import TFRecordFormat
+from shardmill.layout import INDEX_SUFFIX, LABELS, MANIFEST, MANIFEST_FORMAT, SUCCESS, samples_name
 from shardmill.registry import FORMATS, load
 from shardmill.storage import Store, open_store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from shardmill.formats.base import Damage, Format, Placement, Sample
-
-MANIFEST: Final = "_manifest.json"
-SUCCESS: Final = "_SUCCESS"
-LABELS: Final = "labels.txt"
-INDEX_SUFFIX: Final = ".idx"
-MANIFEST_FORMAT: Final = "shardmill/1"
 
 _NUMBERED: Final = r"-(?P<number>\d{4,6})-of-(?P<of>\d{4,6})"
 _TFDS: Final = re.compile(rf"(?P<name>.+)-(?P<split>[^-]+)\.(?:tfrecord|tfrecords){_NUMBERED}")
 _PLAIN: Final = re.compile(rf"(?P<split>.+?)(?:\.tfrecords?)?{_NUMBERED}(?:\.tfrecords?|\.tfrec)?(?:\.gz|\.zz|\.zlib)?")
 _ENDING: Final = re.compile(r"(?P<split>.+?)(?:[-_]?\d+)?\.(?:tfrecords?|tfrec)(?:\.gz|\.zz|\.zlib)?")
-
-
-def samples_name(number: int) -> str:
-    """The table of the inputs of shard `number`."""
-    return f"_samples/part-{number:05d}.parquet"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,10 @@ class Journal:
 
     _LAYOUT: Final = struct.Struct("=qqqq")
 
-    def __init__(self, memory: mmap.mmap | bytearray) -> None:
+    def __init__(self, memory: mmap.mmap | bytearray, total: int = 0) -> None:
         self._memory = memory
-        self.taken = self.done = self.total = 0
+        self.taken = self.done = 0
+        self.total = total
 
     def reset(self) -> None:
         self.taken = self.done = 0
@@ -131,6 +132,7 @@ class Child:
         if self._process is None:
             self._start()
         assert self._connection is not None
+        Journal(self._memory, self.items_done()).reset()  # what the child before this one left must not be read as news
         try:
             self._connection.send_bytes(pickle.dumps((function, argument), protocol=pickle.HIGHEST_PROTOCOL))
             self._await_answer(limits)
@@ -260,8 +262,8 @@ def serve(connection_fd: int, journal_fd: int, life_fd: int) -> None:
     global _journal
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     threading.Thread(target=_end_with_parent, args=(life_fd,), daemon=True).start()
-    shared = Journal(mmap.mmap(journal_fd, mmap.PAGESIZE))
-    shared.total = Journal.snapshot(mmap.mmap(journal_fd, mmap.PAGESIZE))[2]
+    memory = mmap.mmap(journal_fd, mmap.PAGESIZE)
+    shared = Journal(memory, Journal.snapshot(memory)[2])
     _journal = shared
     connection = Connection(connection_fd)
     while True:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,9 +13,6 @@ from shardmill.errors import UsageError
 from shardmill.formats.base import Sample
 from shardmill.formats.tfds import TfdsSplit, tfds_files
 from shardmill.formats.tfrecord import TFRecordFormat
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, on import
 

@@ -7,7 +7,8 @@ import struct
 import tracemalloc
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,9 +20,6 @@ from shardmill.formats.frames import MAX_RECORD
 from shardmill.formats.framing import frame_footer, frame_header
 from shardmill.formats.tfrecord import FeatureKeys, TFRecordFormat
 from tests.formats.conformance import FormatConformance, read, samples, write
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 JPEG = b"\xff\xd8\xff\xe0 and more"
 

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from shardmill.errors import UsageError
 from shardmill.image.base import Encoded, ImageSpec, Refused
 from tests.image.conformance import READABLE, SPEC, UNREADABLE, TransformConformance
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.tensorflow
 tensorflow = pytest.importorskip("shardmill.image.tensorflow")

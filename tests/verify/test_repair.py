@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -13,9 +13,6 @@ from shardmill.verify.result import Repair
 from shardmill.verify.run import verify
 from tests.outputs import contents
 from tests.verify.conftest import FIRST, SECOND, DataSet
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_good_records_are_kept_and_lost_ones_can_be_made_again(data_set: DataSet, pristine: Path) -> None:

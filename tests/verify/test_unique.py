@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from shardmill.verify.unique import SeenKeys, key_digest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_repeats_within_and_across_shards(tmp_path: Path) -> None:

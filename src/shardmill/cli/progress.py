@@ -109,3 +109,25 @@ def _bar() -> Iterator[Callable[[Event], None]]:
     finally:
         if shown:
             bar.stop()
+
+
+@contextmanager
+def counting(what: str, details: str) -> Iterator[Callable[[int, int, int], None]]:
+    """A listener for `(done, of, details)`: "3 of 16 shards checked, 12,000 records"."""
+    started = last = time.monotonic()
+    on_terminal = sys.stderr.isatty()
+
+    def listener(done: int, of: int, count: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - started < _QUIET_S or now - last < (0.2 if on_terminal else _PLAIN_EVERY_S):
+            return
+        last = now
+        line = f"{done:,} of {of:,} {what}, {count:,} {details}"
+        print(f"\r{line}\033[K" if on_terminal else line, end="" if on_terminal else "\n", file=sys.stderr, flush=True)
+
+    try:
+        yield listener
+    finally:
+        if on_terminal and last > started:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)

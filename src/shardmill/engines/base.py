@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,3 +24,20 @@ class Engine(Protocol):
     def describe(self) -> dict[str, str | int]:
         """Facts of the run for the manifest: engine, workers or master, versions."""
         ...
+
+
+@runtime_checkable
+class CountsSteps(Protocol):
+    """An engine that sees how far its workers are within their items."""
+
+    def items_done(self) -> int:
+        """Steps that all workers have noted in their journals since `run` began; for display only."""
+        ...
+
+
+@runtime_checkable
+class CountsItems(Protocol):
+    """An engine that hears of finished items before it can hand on their results."""
+
+    on_progress: Callable[[int], None] | None
+    """Called with the number of items done; for display only."""

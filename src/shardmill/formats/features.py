@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from shardmill.formats.base import Sample
+from shardmill.formats.example import Feature
 from shardmill.image.header import sniff
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from shardmill.formats.example import Feature
 
 IMAGE_NAMES: Final[tuple[str, ...]] = (
     *("image/encoded", "image", "jpg", "jpeg", "png", "webp", "gif", "bmp", "tiff", "img"),

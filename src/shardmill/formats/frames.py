@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, Final
+from collections.abc import Iterator
+from typing import BinaryIO, Final
 
 import numpy as np
 
 from shardmill.formats.base import Damage, Placement
 from shardmill.formats.framing import FOOTER, HEADER, OVERHEAD, header_length, masked_crc
 from shardmill.formats.stream import ByteStream
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MAX_RECORD: Final = 256 * 1024 * 1024
 """Bytes; a header that states more is taken for damage, so that memory stays bounded whatever a file claims."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 from shardmill.formats.framing import HEADER, header_length
 
 if TYPE_CHECKING:
-    from zlib import _Decompress
+    from zlib import _Decompress  # exists for type checkers alone
 
 _IN: Final = 64 * 1024
 _OUT: Final = 1024 * 1024

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from shardmill.errors import UsageError
 from shardmill.formats.framing import OVERHEAD
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _NAME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal
 
 from shardmill.formats.base import Damage, Placement, Sample
 from shardmill.formats.example import ExampleError, FeatureValue, decode_example, encode_example
 from shardmill.formats.features import to_sample
 from shardmill.formats.frames import frames
 from shardmill.formats.framing import OVERHEAD, frame_footer, frame_header
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 FeatureKeys = Literal["imagenet", "tfds"]
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import simplejpeg
 from PIL import Image, features
 
 from shardmill.image.base import Encoded, ImageSpec, Transform
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 _COMMON: Final = ("numpy", "pillow", "simplejpeg")
 _CODECS: Final = ("libjpeg_turbo", "littlecms2", "webp", "avif", "jpg_2000", "zlib", "zlib_ng", "libtiff")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from PIL import Image, UnidentifiedImageError
 
 from shardmill.image.base import Refused
 from shardmill.image.header import exif_orientation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _READ: Final = frozenset({"png", "gif", "webp", "bmp", "tiff", "jpeg2000", "avif", "ico", "ppm"})
 _EXIF: Final = b"Exif\x00\x00"

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import numpy as np
 import simplejpeg
+from numpy.typing import NDArray
 
 from shardmill.image.base import Refused, SourceFacts
 from shardmill.image.intake import jpeg_refusal
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 STRAY: Final = "stray_bytes"
 """The conversion that says: the stream held bytes that belong to nothing, and they were passed over."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from shardmill.image.base import ImageSpec, Refused, SourceFacts
@@ -14,9 +15,6 @@ from shardmill.image.intake import Intake
 from shardmill.image.lazy_open import BAD_CONTENT, content_refusal, open_lazily, pillow_limits
 from shardmill.image.libjpeg import decode
 from shardmill.image.profile import cmyk_to_rgb, lab_to_rgb, to_srgb
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SIXTEEN_BIT: Final = frozenset({"I;16", "I;16B", "I;16L", "I;16N", "I", "F"})
 _ALPHA: Final = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})

@@ -5,14 +5,10 @@ Orientation 5 to 8 swap width and height: 5 transpose, 6 a quarter turn clockwis
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from shardmill.image.geometry import Box
+from shardmill.image.geometry import Box
 
 
 def swaps_sides(orientation: int) -> bool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _SPACES: Final = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow mode to the profile's own word
 _SAME: Final = 3  # of 255: profiles called sRGB by their makers differ from each other by up to this

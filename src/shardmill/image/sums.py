@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shardmill.image.base import PixelSums
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _UINT32_PIXELS: Final = 2**32 // 255**2  # whose squares add up in 32 bits
 

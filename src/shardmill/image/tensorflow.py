@@ -7,27 +7,25 @@ from `normalise`. What it reads in silence though damaged is refused before it g
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shardmill.errors import UsageError
 from shardmill.image.base import Encoded, ImageSpec, Outcome, Refused, SourceFacts
 from shardmill.image.fingerprint import transform_fingerprint
 from shardmill.image.intake import Intake, may_pass_through, take_in
+from shardmill.image.libjpeg import decode
 from shardmill.image.native import NativeTransform
 from shardmill.image.normalise import normalise
 from shardmill.image.orientation import stored_box, swaps_sides
 from shardmill.image.profile import changes
 from shardmill.image.quiet_tensorflow import tf
 from shardmill.image.sums import sums_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from shardmill.errors import DamageError, UsageError
+from shardmill.layout import DUPLICATES, LABELS, MANIFEST, SUCCESS, samples_name
 from shardmill.plan import store as plan_store
 from shardmill.plan.store import Plan
-from shardmill.prepare.names import DUPLICATES, LABELS, MANIFEST, SUCCESS, samples_name, shard_name
+from shardmill.prepare.names import shard_name
 from shardmill.spec import PrepareSpec
 from shardmill.storage import Store
 

@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.errors import ShardmillError
+from shardmill.layout import DUPLICATES, LABELS, MANIFEST, samples_name
 from shardmill.plan.sort import external_sort
 from shardmill.plan.store import Plan
-from shardmill.prepare.names import DUPLICATES, LABELS, MANIFEST, samples_name
 from shardmill.prepare.samples import ShardSummary
 from shardmill.storage import Store
 

@@ -1,16 +1,9 @@
-"""What the files of a data set are called."""
+"""What the shards of a data set are called."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from shardmill.plan.cut import ShardTask
 from shardmill.spec import PrepareSpec
-
-MANIFEST: Final = "_manifest.json"
-SUCCESS: Final = "_SUCCESS"
-LABELS: Final = "labels.txt"
-DUPLICATES: Final = "_samples/duplicates.parquet"
 
 
 def shard_name(spec: PrepareSpec, task: ShardTask, suffix: str) -> str:
@@ -19,8 +12,3 @@ def shard_name(spec: PrepareSpec, task: ShardTask, suffix: str) -> str:
     if spec.tfds_name is not None:
         return f"{spec.tfds_name}-{task.split}{suffix}-{place}"
     return f"{task.split}-{place}{suffix}"
-
-
-def samples_name(number: int) -> str:
-    """The table of the inputs of shard `number`; its presence commits the shard."""
-    return f"_samples/part-{number:05d}.parquet"

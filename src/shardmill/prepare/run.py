@@ -7,20 +7,21 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import shardmill
 from shardmill import registry
-from shardmill.engines.base import Engine
+from shardmill.engines.base import CountsItems, CountsSteps, Engine
 from shardmill.engines.local import available_cores
 from shardmill.errors import TooManyFailuresError
+from shardmill.formats.tfds import TfdsSplit, check_tfds_name, tfds_files
 from shardmill.image.base import Chroma, ImageSpec, ResizeMode
+from shardmill.layout import MANIFEST, SUCCESS, samples_name
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import Plan
 from shardmill.prepare.events import Announcer, Event, event_file
 from shardmill.prepare.existing import OnExists, plan_to_follow
 from shardmill.prepare.finish import build_manifest, read_findings, scratch_folder, write_manifest
-from shardmill.prepare.names import MANIFEST, SUCCESS, samples_name
 from shardmill.prepare.planning import draft_plan, fingerprint, take_plan
 from shardmill.prepare.request import in_range, make_engine, parse_colour, read_labels
 from shardmill.prepare.result import PrepareResult, made, planned
@@ -34,6 +35,8 @@ from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
 from shardmill.storage import Store, open_store
 from shardmill.units import parse_bytes, parse_limit
+
+_TFDS_VERSION: Final = "1.0.0"
 
 
 def prepare(
@@ -185,7 +188,7 @@ def prepare(
         transform=transform,
         shard_format=format,
         feature_keys="tfds" if tfds is not None else feature_keys,
-        tfds_name=tfds,
+        tfds_name=None if tfds is None else check_tfds_name(tfds),
         splits=parse_splits(splits),
         labels=None if labels_file is None else read_labels(labels_file),
         seed=seed,
@@ -263,8 +266,8 @@ def _carry_out(
         run = _run_facts(engine, plan, started, resumed)
         manifest = build_manifest(plan, ordered, findings, store, run)
         write_manifest(store, plan, manifest)
-        if plan.spec["tfds_name"] is not None:
-            _write_tfds(store, plan, ordered)
+        if job.spec.tfds_name is not None:
+            _write_tfds(store, plan, job.spec, ordered)
     result = made(store.root, plan, ordered, findings, time.perf_counter() - started, resumed, complete=complete)
     announce("finished", written=result.written, skipped=result.skipped, failed=result.failed, seconds=result.seconds)
     most = allowed[0] if allowed[0] is not None else int((allowed[1] or 0) * listed)
@@ -287,19 +290,21 @@ def _make_shards(
     listed: int,
 ) -> None:
     already = sum(summary.listed for summary in summaries.values())
-    finished = 0
+    finished = ahead = 0
     left = {task.number for task in missing}
 
-    def progress() -> Event:
-        in_work: int = engine.items_done() if hasattr(engine, "items_done") else 0
-        images = already + max(finished, min(in_work, listed - already))
-        return {
-            "images": images,
-            "of": listed,
-            "shards_left": len(left),
-            "waiting_for": sorted(left)[:5] if len(left) <= 5 else [],
-        }
+    def see_ahead(shards: int) -> None:
+        nonlocal ahead
+        ahead = sum(task.rows for task in missing[:shards])  # which ones it are is not known; they differ by one input
 
+    def progress() -> Event:
+        steps = engine.items_done() if isinstance(engine, CountsSteps) else ahead
+        images = already + max(finished, min(steps, listed - already))
+        waiting = sorted(left)[:5] if len(left) <= 5 and isinstance(engine, CountsSteps) else []
+        return {"images": images, "of": listed, "shards_left": len(left), "waiting_for": waiting}
+
+    if isinstance(engine, CountsItems):
+        engine.on_progress = see_ahead
     with announce.every(0.5, "progress", progress):
         for summary in engine.run(partial(run_shard, job), missing):
             summaries[summary.number] = summary
@@ -315,8 +320,18 @@ def _make_shards(
             )
 
 
-def _write_tfds(store: Store, plan: Plan, summaries: list[ShardSummary]) -> None:
-    raise NotImplementedError
+def _write_tfds(store: Store, plan: Plan, spec: PrepareSpec, summaries: Sequence[ShardSummary]) -> None:
+    assert spec.tfds_name is not None
+    splits = []
+    for split in sorted(plan.listed):
+        shards = [summary for summary in summaries if summary.split == split]
+        counts, sizes = zip(*((shard.count, shard.bytes) for shard in shards), strict=True)
+        splits.append(TfdsSplit(split, counts, sizes))
+    fixed = spec.image.resize_mode in ("center_crop", "border") and not spec.image.resize_only_if_bigger
+    shape = (spec.image.height, spec.image.width) if fixed else None
+    for name, content in tfds_files(spec.tfds_name, _TFDS_VERSION, splits, plan.classes, shape).items():
+        with store.publish(name) as file:
+            file.write(content)
 
 
 def _run_facts(engine: Engine, plan: Plan, started: float, resumed: int) -> dict[str, Any]:

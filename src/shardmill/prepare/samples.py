@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.image.base import Encoded, Refused
+from shardmill.layout import SUMMARY_KEY
 from shardmill.storage import Store
 
-_SUMMARY_KEY: Final = b"shardmill.shard"
 _ROWS_PER_GROUP: Final = 1 << 13
 
 _COLUMNS: Final = {
@@ -96,7 +96,7 @@ class SamplesWriter:
     def finish(self, summary: ShardSummary) -> None:
         if self._rows["key"]:
             self._flush()
-        self._writer.add_key_value_metadata({_SUMMARY_KEY: json.dumps(asdict(summary)).encode()})
+        self._writer.add_key_value_metadata({SUMMARY_KEY: json.dumps(asdict(summary)).encode()})
         self._writer.close()
 
 
@@ -131,9 +131,9 @@ def committed(store: Store, name: str, plan: str) -> ShardSummary | None:
         return None
     with store.open(name) as file:
         metadata = pq.read_metadata(file).metadata or {}
-    if _SUMMARY_KEY not in metadata:
+    if SUMMARY_KEY not in metadata:
         return None
-    values = json.loads(metadata[_SUMMARY_KEY])
+    values = json.loads(metadata[SUMMARY_KEY])
     for channel in ("channel_totals", "channel_squares"):
         values[channel] = tuple(values[channel])
     summary = ShardSummary(**{field.name: values[field.name] for field in fields(ShardSummary)})

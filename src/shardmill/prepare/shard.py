@@ -17,9 +17,10 @@ from shardmill import isolation, registry
 from shardmill.errors import TooManyFailuresError, UsageError
 from shardmill.formats.base import Format, Placement, Sample
 from shardmill.image.base import Encoded, ImageSpec, Outcome, PixelSums, Refused, Transform
+from shardmill.layout import samples_name
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import read_rows
-from shardmill.prepare.names import samples_name, shard_name
+from shardmill.prepare.names import shard_name
 from shardmill.prepare.samples import (
     CARRIED,
     SamplesWriter,

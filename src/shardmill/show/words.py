@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from shardmill.formats.base import Sample
 from shardmill.show.facts import SetFacts
+from shardmill.show.run import ShowResult
 from shardmill.show.sampling import ClassKey
 from shardmill.show.sheet import Group, SheetFacts
 from shardmill.show.typography import ELLIPSIS, printable, shortened
 from shardmill.units import format_bytes, format_count
-
-if TYPE_CHECKING:
-    from shardmill.show.run import ShowResult
 
 UNLABELLED: Final = "unlabelled"
 _DOT: Final = "  ·  "

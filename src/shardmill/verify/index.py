@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from shardmill.formats.base import Placement
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shardmill.verify.collect import Collector
+from shardmill.verify.collect import Collector
 
 
 def parse_index(content: bytes) -> list[Placement] | int:

@@ -7,22 +7,18 @@ import hashlib
 import json
 import zlib
 from collections import Counter, defaultdict, deque
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Final
 
-from shardmill.dataset import LABELS, MANIFEST, SUCCESS
+from shardmill.dataset import Dataset, Shard
 from shardmill.formats.base import Damage, Placement
 from shardmill.formats.frames import frames
 from shardmill.formats.framing import HEADER, frame_footer, frame_header
 from shardmill.formats.inflate import is_compressed
-from shardmill.verify.result import Repair
+from shardmill.layout import LABELS, MANIFEST, SUCCESS
+from shardmill.verify.result import Finding, Repair
 from shardmill.verify.samples import rewrite_samples
 from shardmill.verify.table import SamplesTable, read_table
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shardmill.dataset import Dataset, Shard
-    from shardmill.verify.result import Finding
 
 _MISPLACED: Final = frozenset({"wrong_record"})
 """Findings that leave a record good in itself: it is put where the samples table wants it, if it does."""

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from shardmill import isolation
-from shardmill.dataset import MANIFEST, Dataset
+from shardmill.dataset import Dataset
 from shardmill.engines.local import LocalEngine
 from shardmill.errors import DamageError, ResumableError, UsageError
+from shardmill.layout import MANIFEST
 from shardmill.units import parse_bytes
 from shardmill.verify.repair import repair_foreign, repair_prepared
 from shardmill.verify.result import Finding, VerifyResult
 from shardmill.verify.shard import ShardCheck, ShardReport, check_shard
 from shardmill.verify.unique import SeenKeys
 from shardmill.verify.whole import check_strangers, check_totals, check_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _MOST_BLAMED: Final = 20
 

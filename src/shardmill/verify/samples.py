@@ -5,19 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from shardmill.dataset import Shard
+from shardmill.formats.base import Placement
+from shardmill.layout import SUMMARY_KEY
+from shardmill.storage import Store
 
-    from shardmill.dataset import Shard
-    from shardmill.formats.base import Placement
-    from shardmill.storage import Store
-
-_SUMMARY: Final = b"shardmill.shard"
 _ROWS_PER_GROUP: Final = 1 << 13
 
 
@@ -67,8 +65,8 @@ def rewrite_samples(
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
         writer.write_table(table, row_group_size=_ROWS_PER_GROUP)
-        if _SUMMARY in metadata:
-            writer.add_key_value_metadata({_SUMMARY: _summary(metadata[_SUMMARY], entry)})
+        if SUMMARY_KEY in metadata:
+            writer.add_key_value_metadata({SUMMARY_KEY: _summary(metadata[SUMMARY_KEY], entry)})
     with store.publish(shard.samples_name) as file:
         file.write(buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()

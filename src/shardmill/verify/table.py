@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shardmill.dataset import Shard
 from shardmill.formats.base import Placement
-
-if TYPE_CHECKING:
-    from shardmill.dataset import Shard
-    from shardmill.storage import Store
+from shardmill.storage import Store
 
 _COLUMNS = ("key", "label", "status", "index", "offset", "length", "width", "height")
 

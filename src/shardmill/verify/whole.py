@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from shardmill.dataset import LABELS, MANIFEST, SUCCESS, is_shard_name, missing_siblings
+from shardmill.dataset import Dataset, is_shard_name, missing_siblings
+from shardmill.layout import LABELS, MANIFEST, SUCCESS
 from shardmill.verify.result import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from shardmill.dataset import Dataset
-    from shardmill.verify.shard import ShardReport
+from shardmill.verify.shard import ShardReport
 
 _STATUSES: Final = ("written", "skipped", "failed", "lost")
 

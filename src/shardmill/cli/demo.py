@@ -1,0 +1,21 @@
+"""`shardmill demo`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+from shardmill.cli.parse import parse, print_json
+from shardmill.cli.progress import progress_listener
+from shardmill.demo.run import demo
+
+
+def run(words: Sequence[str]) -> int:
+    arguments, as_json = parse("demo", demo, words)
+    say = partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
+    with progress_listener() as listener:
+        result = demo(**arguments, say=say, on_event=listener)
+    if as_json:
+        print_json(result)
+    return 0

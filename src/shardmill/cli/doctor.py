@@ -1,0 +1,18 @@
+"""`shardmill doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shardmill.cli.parse import parse, print_json
+from shardmill.doctor import doctor, lines
+
+
+def run(words: Sequence[str]) -> int:
+    arguments, as_json = parse("doctor", doctor, words)
+    report = doctor(**arguments)
+    if as_json:
+        print_json(report)
+    else:
+        print("\n".join(lines(report)))
+    return 0 if report.healthy else 1

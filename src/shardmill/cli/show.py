@@ -1,0 +1,26 @@
+"""`shardmill show`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from shardmill.cli.parse import parse, print_json
+from shardmill.show.run import show
+from shardmill.show.words import lines
+
+_EXAMPLES: Final = """\
+  shardmill show shards/
+  shardmill show shards/ --output sheet.png --count 60
+  shardmill show 'downloads/train-*'
+"""
+
+
+def run(words: Sequence[str]) -> int:
+    arguments, as_json = parse("show", show, words, examples=_EXAMPLES)
+    result = show(**arguments)
+    if as_json:
+        print_json(result)
+    else:
+        print("\n".join(lines(result)))
+    return 0
