@@ -62,6 +62,7 @@ def test_added_images_move_no_other(source: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.spark
+@pytest.mark.usefixtures("spark")
 @pytest.mark.parametrize("partitions", [1, 7])
 def test_spark_and_its_partitions(partitions: int, source: Path, reference: dict[str, str], tmp_path: Path) -> None:
     prepare(str(source), str(tmp_path), engine="spark", master="local[2]", partitions=partitions, **OPTIONS)

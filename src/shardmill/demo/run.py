@@ -16,7 +16,8 @@ from shardmill.errors import DamageError, MissingExtraError, UsageError
 from shardmill.prepare.events import Event
 from shardmill.prepare.result import PrepareResult
 from shardmill.prepare.run import prepare
-from shardmill.show.run import ShowResult, show
+from shardmill.show.result import ShowResult
+from shardmill.show.run import show
 from shardmill.show.words import lines as show_lines
 from shardmill.units import format_bytes, format_count, format_seconds
 from shardmill.verify.result import VerifyResult
@@ -24,8 +25,8 @@ from shardmill.verify.run import verify
 
 _MARK: Final = ".shardmill-demo"
 _PHOTOS: Final = "photos"
-_SHARDS: Final = "shards"
-_SPARK_SHARDS: Final = "shards-by-spark"
+_SHARDS: Final = "flowers"
+_SPARK_SHARDS: Final = "flowers-by-spark"
 _COUNT: Final = 300
 _QUICK_COUNT: Final = 120
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -16,30 +16,13 @@ from shardmill.errors import DamageError, UsageError
 from shardmill.formats.base import Sample
 from shardmill.image.base import ImageSpec, Refused
 from shardmill.image.native import NativeTransform
-from shardmill.show.facts import SetFacts, set_facts
+from shardmill.show.facts import set_facts
+from shardmill.show.result import ShowResult
 from shardmill.show.sampling import Draw, draw_samples
 from shardmill.show.sheet import SCALE, THUMB, WIDEST, Tile, contact_sheet
 from shardmill.show.words import groups_of, sheet_facts
 
 _MOST_SHOWN: Final = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class ShowResult:
-    """What `show` saw, and where it drew it."""
-
-    dest: str
-    name: str
-    """Of the data set, for titles."""
-    sheet: str
-    """The contact sheet's file, a PNG."""
-    shown: int
-    """Pictures on it."""
-    shown_sizes: dict[str, int]
-    """`192x192`: how many of the pictures are of that size in the shards."""
-    damage: tuple[tuple[str, str], ...]
-    """Shard and what is wrong, of the records that were to be shown."""
-    facts: SetFacts
 
 
 def show(

@@ -7,7 +7,7 @@ from typing import Final
 
 from shardmill.formats.base import Sample
 from shardmill.show.facts import SetFacts
-from shardmill.show.run import ShowResult
+from shardmill.show.result import ShowResult
 from shardmill.show.sampling import ClassKey
 from shardmill.show.sheet import Group, SheetFacts
 from shardmill.show.typography import ELLIPSIS, printable, shortened
