@@ -27,7 +27,8 @@ class Contender:
 _ONE_THREAD: Final = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 
 CONTENDERS: Final[Mapping[str, Contender]] = {
-    "tf.data": Contender("tf.data, autotuned", "with_tensorflow:write_with_tf_data"),
+    "tf.data": Contender("tf.data, as usual", "with_tensorflow:write_as_usual"),
+    "tf.data-best": Contender("tf.data, at its best", "with_tensorflow:write_at_best"),
     "spark+tf": Contender(
         "Spark + TensorFlow, image by image",
         "with_spark:write_one_by_one",

@@ -45,7 +45,7 @@ def fidelity(photos: Path) -> list[Fidelity]:
 
 
 def _measure(photos: Path) -> list[Fidelity]:
-    from with_tensorflow import transformed
+    from with_tensorflow import best
 
     native = NativeTransform(ImageSpec(width=SIDE, height=SIDE, quality=QUALITY))
 
@@ -55,7 +55,7 @@ def _measure(photos: Path) -> list[Fidelity]:
         return pixels
 
     def tensorflow_pixels(image: bytes) -> NDArray[np.uint8]:
-        pixels: NDArray[np.uint8] = transformed(image).numpy()
+        pixels: NDArray[np.uint8] = best(image).numpy()
         return pixels
 
     images = [path.read_bytes() for path in photographs(photos)]

@@ -28,7 +28,7 @@ from timing import Timing, run_job
 from shardmill import __version__
 from shardmill.units import format_bytes
 
-_LARGE: Final = ("tf.data", "native")
+_LARGE: Final = ("tf.data", "tf.data-best", "native")
 _LARGE_DISTINCT: Final = 12
 _PACKAGES: Final = ("numpy", "pillow", "simplejpeg", "cykooz-resizer", "pyarrow", "tensorflow", "pyspark")
 _PER_IMAGE_FILES: Final = 1000

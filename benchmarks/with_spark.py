@@ -28,17 +28,17 @@ def write_with_pipelines(job: Job) -> None:
 
 
 def _one_by_one(paths: list[str]) -> Iterator[tuple[bytes, bytes]]:
-    from with_tensorflow import encoded  # in the Python worker: the driver needs no TensorFlow
+    from with_tensorflow import best, encoded  # in the Python worker: the driver needs no TensorFlow
 
     for path in paths:
-        yield path.encode(), encoded(path)[1].numpy()
+        yield path.encode(), encoded(best, path)[1].numpy()
 
 
 def _pipelined(paths: list[str]) -> Iterator[tuple[bytes, bytes]]:
     import tensorflow as tf
-    from with_tensorflow import pipeline
+    from with_tensorflow import best_pipeline
 
-    return pipeline(tf.data.Dataset.from_tensor_slices(paths))
+    return best_pipeline(tf.data.Dataset.from_tensor_slices(paths))
 
 
 def _run(job: Job, records: Records) -> None:

@@ -30,6 +30,7 @@ class Census:
     known_bytes: int = 0
     """Of the images whose size the source tells."""
     rows_with_size: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
     labels: set[str] = field(default_factory=set)
     unlabelled: int = 0
     numbered_keys: set[str] = field(default_factory=set)
@@ -87,6 +88,11 @@ def number_repeats(batches: Iterable[pa.RecordBatch], scratch: Path, census: Cen
         elif not same[-1]:
             repeat, number = 0, 1
         yield batch.append_column("_repeat", pa.array(repeats))
+
+
+def without_repeats(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """`batch` of a source whose keys never repeat, with the column that `number_repeats` adds."""
+    return batch.append_column("_repeat", pa.array(np.zeros(batch.num_rows, dtype=np.uint64)))
 
 
 def in_final_order(batches: Iterable[pa.RecordBatch], spec: PrepareSpec, scratch: Path) -> Iterator[pa.RecordBatch]:
@@ -172,6 +178,7 @@ def _decide_split(given: pa.Array, a: Words, ratios: tuple[tuple[str, float], ..
 def _count(batch: pa.RecordBatch, census: Census) -> None:
     size, label = batch.column("size"), batch.column("label")
     census.rows += batch.num_rows
+    census.splits += split_counts(batch)
     census.known_bytes += pc.sum(size).as_py() or 0
     census.rows_with_size += len(size) - size.null_count
     census.unlabelled += label.null_count

@@ -9,25 +9,27 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shardmill import registry
+from shardmill import isolation
 from shardmill.engines.base import Engine
 from shardmill.errors import UsageError
-from shardmill.image.base import Encoded, Transform
 from shardmill.plan import store as plan_store
 from shardmill.plan.cut import cut, shard_rows, shards_per_split
-from shardmill.plan.listing import Census, annotate, class_names, in_final_order, number_repeats, split_counts
+from shardmill.plan.listing import (
+    Census,
+    annotate,
+    class_names,
+    in_final_order,
+    number_repeats,
+    split_counts,
+    without_repeats,
+)
 from shardmill.plan.store import Plan
 from shardmill.prepare.duplicates import without_duplicates
+from shardmill.prepare.estimate import RecordSize, Sample, expected_record
 from shardmill.prepare.staging import list_batches
-from shardmill.sources.base import STAGED, Source, StagedSource
-from shardmill.sources.names import to_path
+from shardmill.sources.base import Source, StagedSource
 from shardmill.spec import PrepareSpec
-from shardmill.storage import Store, UnreadableError, open_store
-
-_RECORD_OVERHEAD = 400
-"""Bytes of a record beside its image, about."""
-_UNREAD_RECORD_BYTES = 30_000
-"""Assumed where no sampled image can be read or decoded."""
+from shardmill.storage import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,91 +44,81 @@ class Draft:
     ignored: dict[str, int]
     source_bytes: int | None
     """None: the source does not tell sizes."""
-    record_bytes: float
-    """Expected size of a record."""
-    sampled: int
-    """Images that the expectation comes from."""
+    record: RecordSize
 
 
 def draft_plan(
-    source: Source | StagedSource,
-    spec: PrepareSpec,
-    scratch: Path,
-    dest: Store | None,
-    engine: Engine | None,
-    tick: Callable[[int], None],
-) -> tuple[Draft, Iterator[pa.RecordBatch]]:
-    """Everything up to cutting; the second result is the rows in their final order, to be read once.
-
-    Args:
-        dest: where images that must be copied out of their containers go; None only looks.
-        engine: reads all images for `drop_duplicates`; None only looks.
+    source: Source | StagedSource, spec: PrepareSpec, scratch: Path, child: isolation.Child, tick: Callable[[int], None]
+) -> Draft:
+    """List everything, write nothing.
 
     Raises:
         UsageError: no images, or labels, splits or shards that do not fit the request.
     """
-    census = Census()
-    rows: Iterable[pa.RecordBatch] = annotate(list_batches(source, dest), spec, census, tick)
-    numbered = _first_pass(rows, source, census, scratch)
-    if census.rows == 0:
-        raise UsageError(_nothing_found(source))
-    if spec.drop_duplicates and engine is not None and dest is not None:
-        numbered = without_duplicates(numbered, source, dest, engine, scratch)
-    ordered = in_final_order(numbered, spec, scratch)
-    classes = (
-        source.class_names
-        if source.class_names and spec.labels is None
-        else class_names(census, spec, numeric=source.numeric_labels)
-    )
-    counts, ordered = _count_splits(ordered, spec.limit, scratch)
-    record_bytes, sampled = _expected_record(census.sample, source, spec, dest)
-    shards = shards_per_split(spec.sharding, counts, record_bytes)
-    draft = Draft(
+    census, rows = _list_inputs(source, spec, scratch, None, tick)
+    counts = census.splits
+    if spec.limit is not None:
+        counts, _ = _limited(in_final_order(rows, spec, scratch), spec.limit, scratch)
+    else:
+        for _ in rows:  # numbers the repeats, which is all that is still to be known
+            pass
+    record = _expected(census, source, spec, child, None)
+    return Draft(
         listed=dict(sorted(counts.items())),
-        shards=shards,
-        classes=classes,
+        shards=shards_per_split(spec.sharding, counts, record.bytes),
+        classes=_classes(source, census, spec),
         unlabelled=census.unlabelled,
         repeats=census.repeats,
         ignored=dict(source.ignored),
         source_bytes=census.known_bytes if census.rows_with_size else None,
-        record_bytes=record_bytes,
-        sampled=sampled,
+        record=record,
     )
-    return draft, ordered
 
 
 def take_plan(
     source: Source | StagedSource,
     source_name: str,
     spec: PrepareSpec,
+    fingerprint: str,
     scratch: Path,
     dest: Store,
     engine: Engine,
+    child: isolation.Child,
     tick: Callable[[int], None],
 ) -> Plan:
-    """The whole plan, written to `dest`."""
-    draft, ordered = draft_plan(source, spec, scratch, dest, engine, tick)
-    tasks = cut(ordered, dest, draft.listed, draft.shards, draft.classes)
+    """List everything, and write the whole plan to `dest`.
+
+    Args:
+        source_name: what the user calls the source.
+        fingerprint: of the transform.
+        engine: reads all images for `drop_duplicates`.
+
+    Raises:
+        UsageError: as `draft_plan`.
+    """
+    census, rows = _list_inputs(source, spec, scratch, dest, tick)
+    if spec.drop_duplicates:
+        rows = without_duplicates(rows, source, dest, engine, scratch)
+    ordered, counts = in_final_order(rows, spec, scratch), census.splits
+    if spec.limit is not None:
+        counts, ordered = _limited(ordered, spec.limit, scratch)
+    classes = _classes(source, census, spec)
+    record = _expected(census, source, spec, child, dest)
+    tasks = cut(ordered, dest, counts, shards_per_split(spec.sharding, counts, record.bytes), classes)
     plan = Plan(
         spec=spec.to_json(),
         source=source_name,
         source_root=source.root,
-        fingerprint=fingerprint(spec),
+        fingerprint=fingerprint,
         rows_sha256=plan_store.rows_digest(tasks, dest),
-        classes=draft.classes,
-        listed=draft.listed,
-        ignored=draft.ignored,
-        repeats=draft.repeats,
+        classes=classes,
+        listed=dict(sorted(counts.items())),
+        ignored=dict(source.ignored),
+        repeats=census.repeats,
         tasks=tuple(tasks),
     )
     plan_store.save(plan, dest)
     return plan
-
-
-def fingerprint(spec: PrepareSpec) -> str:
-    """Fingerprint of the spec's transform on this machine."""
-    transform: Transform = registry.load(registry.TRANSFORMS, "transform", spec.transform)(spec.image)
-    return transform.fingerprint()
 
 
 def largest_shard(draft: Draft) -> int:
@@ -134,14 +126,31 @@ def largest_shard(draft: Draft) -> int:
     return max(shard_rows(count, draft.shards[split])[0] for split, count in draft.listed.items())
 
 
-def _first_pass(
-    rows: Iterable[pa.RecordBatch], source: Source | StagedSource, census: Census, scratch: Path
-) -> Iterator[pa.RecordBatch]:
-    """Reads all of `rows`, so that `census` is complete on return."""
-    spooled = _spool(rows, scratch / "listing.arrows")
+def _list_inputs(
+    source: Source | StagedSource, spec: PrepareSpec, scratch: Path, dest: Store | None, tick: Callable[[int], None]
+) -> tuple[Census, Iterator[pa.RecordBatch]]:
+    """The census, complete but for the repeats, which are counted while the rows are read."""
+    census = Census()
+    rows = _spool(annotate(list_batches(source, dest), spec, census, tick), scratch / "listing.arrows")
+    if census.rows == 0:
+        raise UsageError(_nothing_found(source))
     if source.unique_keys:
-        return (batch.append_column("_repeat", pa.nulls(batch.num_rows, pa.uint64()).fill_null(0)) for batch in spooled)
-    return number_repeats(spooled, scratch, census)
+        return census, map(without_repeats, rows)
+    return census, number_repeats(rows, scratch, census)
+
+
+def _classes(source: Source | StagedSource, census: Census, spec: PrepareSpec) -> tuple[str, ...]:
+    if source.class_names and spec.labels is None:
+        return source.class_names
+    return class_names(census, spec, numeric=source.numeric_labels)
+
+
+def _expected(
+    census: Census, source: Source | StagedSource, spec: PrepareSpec, child: isolation.Child, dest: Store | None
+) -> RecordSize:
+    rows = tuple(pa.Table.from_batches(census.sample).select(["uri", "offset", "size"]).to_pylist())
+    staged_in = dest.root if dest is not None and isinstance(source, StagedSource) else None
+    return expected_record(Sample(rows, spec, source.root, staged_in), child)
 
 
 def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[pa.RecordBatch]:
@@ -163,55 +172,23 @@ def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[pa.RecordB
     return read()
 
 
-def _count_splits(
-    ordered: Iterator[pa.RecordBatch], limit: int | None, scratch: Path
+def _limited(
+    ordered: Iterable[pa.RecordBatch], limit: int, scratch: Path
 ) -> tuple[Counter[str], Iterator[pa.RecordBatch]]:
-    """Rows of each split, after `limit`, and the rows again."""
+    """Rows of each split among the first `limit` rows, and these rows."""
     counts: Counter[str] = Counter()
 
-    def counted() -> Iterator[pa.RecordBatch]:
+    def first() -> Iterator[pa.RecordBatch]:
         left = limit
         for batch in ordered:
-            kept = batch if left is None else batch.slice(0, left)
+            kept = batch.slice(0, left)
             counts.update(split_counts(kept))
             yield kept
-            if left is not None:
-                left -= kept.num_rows
-                if left == 0:
-                    return
+            left -= kept.num_rows
+            if left == 0:
+                return
 
-    return counts, _spool(counted(), scratch / "ordered.arrows")
-
-
-def _expected_record(
-    sample: list[pa.RecordBatch], source: Source | StagedSource, spec: PrepareSpec, dest: Store | None
-) -> tuple[float, int]:
-    """Mean bytes of a record over a fixed sample of the inputs, and how many of them could be decoded."""
-    if spec.sharding.num_shards or spec.sharding.per_split or spec.sharding.samples_per_shard:
-        return _UNREAD_RECORD_BYTES, 0
-    # The native transform serves for both: its sizes are the same within a few percent, and it costs no import.
-    transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(spec.image)
-    outcomes = transform.run(_sampled_images(sample, source, dest, spec.max_source_bytes))
-    sizes = [len(outcome.jpeg) for outcome in outcomes if isinstance(outcome, Encoded)]
-    if not sizes:
-        return _UNREAD_RECORD_BYTES, 0
-    return sum(sizes) / len(sizes) + _RECORD_OVERHEAD, len(sizes)
-
-
-def _sampled_images(
-    sample: list[pa.RecordBatch], source: Source | StagedSource, dest: Store | None, limit: int
-) -> Iterator[bytes]:
-    store = open_store(source.root)
-    for row in pa.Table.from_batches(sample).to_pylist():
-        staged = isinstance(source, StagedSource) and row["uri"].startswith(STAGED)
-        holder = dest if staged else store
-        if holder is None or row["uri"] in ("", STAGED) or (row["size"] or 0) > limit:
-            continue
-        try:
-            path = row["uri"].removeprefix(STAGED) if staged else to_path(row["uri"])
-            yield holder.read(path, row["offset"], row["size"] or limit)
-        except UnreadableError:
-            continue  # the run itself names it
+    return counts, _spool(first(), scratch / "limited.arrows")
 
 
 def _nothing_found(source: Source | StagedSource) -> str:

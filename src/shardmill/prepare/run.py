@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import shardmill
-from shardmill import registry
+from shardmill import isolation
 from shardmill.engines.base import CountsItems, CountsSteps, Engine
 from shardmill.engines.local import available_cores
 from shardmill.errors import TooManyFailuresError
@@ -19,10 +20,11 @@ from shardmill.image.base import Chroma, ImageSpec, ResizeMode
 from shardmill.layout import MANIFEST, SUCCESS, samples_name
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import Plan
+from shardmill.prepare.estimate import fingerprint
 from shardmill.prepare.events import Announcer, Event, event_file
 from shardmill.prepare.existing import OnExists, plan_to_follow
 from shardmill.prepare.finish import build_manifest, read_findings, scratch_folder, write_manifest
-from shardmill.prepare.planning import draft_plan, fingerprint, take_plan
+from shardmill.prepare.planning import draft_plan, take_plan
 from shardmill.prepare.request import in_range, make_engine, parse_colour, read_labels
 from shardmill.prepare.result import PrepareResult, made, planned
 from shardmill.prepare.samples import ShardSummary, committed, has_losses
@@ -199,23 +201,25 @@ def prepare(
     )
     allowed = parse_limit(max_errors)
     runner = make_engine(engine, workers=workers, master=master, partitions=partitions)
-    registry.load(registry.TRANSFORMS, "transform", transform)(
-        image
-    )  # a wrong request must fail before anything is listed
     started = time.perf_counter()
-    with event_file(events) as listeners, scratch_folder() as scratch:
+    with event_file(events) as listeners, scratch_folder() as folder, closing(isolation.Child()) as child:
         announce = Announcer([*listeners, *([on_event] if on_event else [])])
+        scratch = Path(folder)
+
+        def tick(rows: int) -> None:
+            announce("listing", rows=rows)
+
+        codecs = child.call(fingerprint, spec)
         opened = open_source(source, spec.source, image_root=image_root, exclude=open_store(dest).root)
         if dry_run:
-            draft, _ = draft_plan(opened, spec, Path(scratch), None, None, lambda rows: announce("listing", rows=rows))
+            draft = draft_plan(opened, spec, scratch, child, tick)
             return planned(draft, dest, time.perf_counter() - started, available_cores())
         store = open_store(dest)
         with store.lock():
-            plan = plan_to_follow(store, spec, opened.root, fingerprint(spec), on_exists, moved=moved)
+            plan = plan_to_follow(store, spec, opened.root, codecs, on_exists, moved=moved)
             if plan is None:
-                plan = take_plan(
-                    opened, source, spec, Path(scratch), store, runner, lambda rows: announce("listing", rows=rows)
-                )
+                plan = take_plan(opened, source, spec, codecs, scratch, store, runner, child, tick)
+            child.close()
             job = Job(
                 spec=spec,
                 source_root=opened.root,
@@ -228,9 +232,7 @@ def prepare(
                 item_timeout_s=image_timeout,
                 memory_bytes=parse_bytes(worker_memory),
             )
-            return _carry_out(
-                store, plan, job, runner, announce, allowed, started, Path(scratch), retry_failed=retry_failed
-            )
+            return _carry_out(store, plan, job, runner, announce, allowed, started, scratch, retry_failed=retry_failed)
 
 
 def _carry_out(

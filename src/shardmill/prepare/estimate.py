@@ -1,0 +1,80 @@
+"""What is found out about images before the run: in a child process, since decoders may crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shardmill import isolation, registry
+from shardmill.image.base import Encoded, Transform
+from shardmill.sources.base import STAGED
+from shardmill.sources.names import to_path
+from shardmill.spec import PrepareSpec
+from shardmill.storage import UnreadableError, open_store
+
+_RECORD_OVERHEAD: Final = 400
+"""Bytes of a record beside its image, about."""
+_UNREAD_RECORD_BYTES: Final = 30_000
+"""Assumed where no sampled image can be read or decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSize:
+    """Expected bytes of a record, and the images that this comes from."""
+
+    bytes: float
+    sampled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some rows of a listing, to be read and encoded."""
+
+    rows: tuple[dict[str, Any], ...]
+    spec: PrepareSpec
+    source_root: str
+    staged_in: str | None
+    """DEST, where the source's images were copied there."""
+
+
+def fingerprint(spec: PrepareSpec) -> str:
+    """Fingerprint of the spec's transform on this machine.
+
+    Raises:
+        UsageError: the transform is not installed, or cannot do what the spec asks.
+    """
+    transform: Transform = registry.load(registry.TRANSFORMS, "transform", spec.transform)(spec.image)
+    return transform.fingerprint()
+
+
+def expected_record(sample: Sample, child: isolation.Child) -> RecordSize:
+    """Mean size over `sample`, found in `child`; an assumption where none of it can be had."""
+    try:
+        sizes = child.call(_encoded_sizes, sample)
+    except isolation.ChildDiedError:
+        sizes = []  # the run finds out which image it was
+    if not sizes:
+        return RecordSize(_UNREAD_RECORD_BYTES, 0)
+    return RecordSize(sum(sizes) / len(sizes) + _RECORD_OVERHEAD, len(sizes))
+
+
+def _encoded_sizes(sample: Sample) -> list[int]:
+    # The native transform serves for both: its sizes are those of the other within a few percent.
+    transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(sample.spec.image)
+    return [len(outcome.jpeg) for outcome in transform.run(_images(sample)) if isinstance(outcome, Encoded)]
+
+
+def _images(sample: Sample) -> Iterator[bytes]:
+    source, limit = open_store(sample.source_root), sample.spec.max_source_bytes
+    for row in sample.rows:
+        uri, size = row["uri"], row["size"]
+        if uri in ("", STAGED) or (size or 0) > limit:
+            continue
+        try:
+            if sample.staged_in is not None and uri.startswith(STAGED):
+                yield open_store(sample.staged_in).read(uri.removeprefix(STAGED), row["offset"], size)
+            else:
+                yield source.read(to_path(uri), row["offset"], limit if size is None else size)
+        except UnreadableError:
+            continue  # the run itself names it
