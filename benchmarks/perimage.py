@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,12 +25,10 @@ from shardmill.image.base import ImageSpec
 from shardmill.image.native import NativeTransform
 from shardmill.layout import samples_name
 from shardmill.plan.cut import ShardTask
-from shardmill.plan.store import read_rows
-from shardmill.prepare.planning import take_plan
+from shardmill.plan.store import load, read_rows
+from shardmill.prepare.run import prepare
 from shardmill.prepare.shard import Job, ShardCall, make_shard
-from shardmill.registry import ENGINES, load
-from shardmill.sources.open import open_source
-from shardmill.spec import PrepareSpec, Sharding
+from shardmill.spec import PrepareSpec
 from shardmill.storage import open_store
 
 _SHARDS: Final = 4
@@ -75,13 +72,12 @@ class PerImage:
 
 
 def per_image(source: Path, dest: Path, rounds: int) -> PerImage:
-    """Plan `source` in this process, then measure in a child like those of the product."""
-    spec = PrepareSpec(image=ImageSpec(width=SIDE, height=SIDE, quality=QUALITY), sharding=Sharding(num_shards=_SHARDS))
-    opened = open_source(str(source), spec.source)
-    engine = load(ENGINES, "engine", "local")()
-    with tempfile.TemporaryDirectory() as scratch:
-        plan = take_plan(opened, str(source), spec, Path(scratch), open_store(str(dest)), engine, lambda rows: None)
-    job = Job(spec, opened.root, str(dest), plan.digest, plan.fingerprint)
+    """Prepare `source` once, then make its shards again and again in a child like those of the product."""
+    prepare(str(source), str(dest), size=str(SIDE), quality=QUALITY, num_shards=str(_SHARDS), max_errors="0")
+    plan = load(open_store(str(dest)))
+    assert plan is not None, "it was just followed"
+    spec = PrepareSpec(image=ImageSpec(width=SIDE, height=SIDE, quality=QUALITY))
+    job = Job(spec, plan.source_root, str(dest), plan.digest, plan.fingerprint)
     request = Request(job, plan.tasks, rounds, max(os.sched_getaffinity(0)))
     child = isolation.Child()
     try:

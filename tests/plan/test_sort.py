@@ -22,7 +22,7 @@ def table(words: Words, first_ordinal: int = 0) -> pa.RecordBatch:
         "_first": pa.array([first for first, _ in words], pa.uint64()),
         "_second": pa.array([second for _, second in words], pa.uint64()),
         "_ordinal": pa.array(ordinals),
-        "name": pa.array([f"row {ordinal}" for ordinal in ordinals]),
+        "name": pa.array([f"row {ordinal}" for ordinal in ordinals], pa.string()),
     }
     return pa.RecordBatch.from_pydict(columns)
 
@@ -44,10 +44,7 @@ def sorted_by_us(words: Words, scratch: Path, *, batch_rows: int, run_rows: int)
 
 
 def random_words(count: int, seed: int, high: int = 2**64) -> Words:
-    rng = np.random.default_rng(seed)
-    words = rng.integers(0, high, (count, 2), dtype=np.uint64, endpoint=False) if high < 2**64 else None
-    if words is None:
-        words = np.frombuffer(rng.bytes(count * 16), dtype=np.uint64).reshape(count, 2)
+    words = np.random.default_rng(seed).integers(0, high, (count, 2), dtype=np.uint64)
     return [(int(first), int(second)) for first, second in words]
 
 
@@ -62,12 +59,17 @@ def random_words(count: int, seed: int, high: int = 2**64) -> Words:
         (640, 10),  # as many runs as are merged at once
         (650, 10),
         (1300, 10),  # 130 runs: two rounds of merging, the first of which leaves more than one file
-        (4200, 1),  # more runs than two rounds can merge at the width of 64
     ],
 )
 def test_agrees_with_a_sort_in_memory(count: int, run_rows: int, tmp_path: Path) -> None:
     words = random_words(count, seed=count)
     assert sorted_by_us(words, tmp_path, batch_rows=run_rows, run_rows=run_rows) == sorted_in_memory(words)
+
+
+def test_many_rounds_of_merging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shardmill.plan.sort._FAN_IN", 3)
+    words = random_words(100, seed=2)
+    assert sorted_by_us(words, tmp_path, batch_rows=1, run_rows=1) == sorted_in_memory(words)
 
 
 def test_equal_keys_over_many_blocks_stay_in_listing_order(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ _CODECS: Final = ("libjpeg_turbo", "littlecms2", "webp", "avif", "jpg_2000", "zl
 def transform_fingerprint(name: str, transform: Callable[[ImageSpec], Transform], versions: Mapping[str, str]) -> str:
     """JSON of the `versions` of what `transform` needs, of what all need, and a digest of what it makes of the probes."""
     packages = {**{package: version(package) for package in _COMMON}, **versions}
-    codecs = {codec: features.version(codec) for codec in _CODECS if features.check(codec)}
+    known = {*features.modules, *features.codecs, *features.features}  # older Pillows warn of names they do not know
+    codecs = {codec: features.version(codec) for codec in _CODECS if codec in known and features.check(codec)}
     facts = {"transform": name, "packages": packages, "codecs": codecs, "probes": _probe_digest(transform)}
     return json.dumps(facts, sort_keys=True)
 

@@ -7,7 +7,9 @@ bounded by one run, or by one block of each of `_FAN_IN` runs, whatever the numb
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 import numpy as np
@@ -60,15 +62,15 @@ def _write_run(table: pa.Table, scratch: Path) -> Path:
 
 
 def _write_batches(batches: Iterable[pa.RecordBatch], scratch: Path) -> Path:
-    path = scratch / f"run-{len(list(scratch.glob('run-*'))):06d}.arrows"
-    with path.open("xb") as file:
+    # A name of its own: runs come and go, and two sorts may share the folder.
+    with NamedTemporaryFile(prefix="run-", dir=scratch, delete=False) as file:
         writer = None
         for batch in batches:
             writer = writer or pa.ipc.new_stream(file, batch.schema)
             writer.write_batch(batch, custom_metadata=None)
         if writer is not None:
             writer.close()
-    return path
+    return Path(file.name)
 
 
 class _Run:
@@ -84,11 +86,14 @@ class _Run:
     def _load(self) -> None:
         self.block = next(self._reader, None)
         if self.block is None:
-            self._file.close()
-            self._path.unlink()
+            self.close()
             return
         first, second, ordinal = (self.block.column(name).to_numpy() for name in ORDER)
         self.key: Key = (first, second, ordinal)
+
+    def close(self) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
 
     def last(self) -> tuple[int, ...]:
         return tuple(int(column[-1]) for column in self.key)
@@ -110,9 +115,9 @@ class _Run:
 
 
 def _merge(paths: list[Path]) -> Iterator[pa.RecordBatch]:
-    runs = [run for run in map(_Run, paths) if run.block is not None]
-    while runs:
-        bound = min(run.last() for run in runs)
-        taken = [batch for run in runs if (batch := run.take_until(bound)).num_rows]
-        yield from _sorted(taken).to_batches()
-        runs = [run for run in runs if run.block is not None]
+    with ExitStack() as stack:
+        runs = [stack.enter_context(closing(_Run(path))) for path in paths]
+        while runs := [run for run in runs if run.block is not None]:
+            bound = min(run.last() for run in runs)
+            taken = [batch for run in runs if (batch := run.take_until(bound)).num_rows]
+            yield from _sorted(taken).to_batches()

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from shardmill import isolation, registry
 from shardmill.image.base import Encoded, Transform
+from shardmill.prepare.fingerprint import transform_and_fingerprint
 from shardmill.sources.base import STAGED
 from shardmill.sources.names import to_path
 from shardmill.spec import PrepareSpec
@@ -44,8 +45,7 @@ def fingerprint(spec: PrepareSpec) -> str:
     Raises:
         UsageError: the transform is not installed, or cannot do what the spec asks.
     """
-    transform: Transform = registry.load(registry.TRANSFORMS, "transform", spec.transform)(spec.image)
-    return transform.fingerprint()
+    return transform_and_fingerprint(spec.transform, spec.image)[1]
 
 
 def expected_record(sample: Sample, child: isolation.Child) -> RecordSize:

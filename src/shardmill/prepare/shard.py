@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import lru_cache
 from posixpath import basename
 from typing import Any, BinaryIO, Final
 
@@ -16,10 +15,11 @@ import pyarrow as pa
 from shardmill import isolation, registry
 from shardmill.errors import TooManyFailuresError, UsageError
 from shardmill.formats.base import Format, Placement, Sample
-from shardmill.image.base import Encoded, ImageSpec, Outcome, PixelSums, Refused, Transform
+from shardmill.image.base import Encoded, Outcome, PixelSums, Refused, Transform
 from shardmill.layout import samples_name
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import read_rows
+from shardmill.prepare.fingerprint import transform_and_fingerprint
 from shardmill.prepare.names import shard_name
 from shardmill.prepare.samples import (
     CARRIED,
@@ -85,12 +85,6 @@ class _Row:
     refused: Refused | None = None
 
 
-@lru_cache(maxsize=2)
-def _transform(name: str, spec: ImageSpec) -> tuple[Transform, str]:
-    transform: Transform = registry.load(registry.TRANSFORMS, "transform", name)(spec)
-    return transform, transform.fingerprint()
-
-
 class _HashingFile:
     """Passes writes on and keeps their digest."""
 
@@ -118,7 +112,7 @@ def make_shard(call: ShardCall) -> ShardSummary:
     done = committed(dest, samples_name(task.number), job.plan)
     if done is not None and not job.retry:
         return done
-    transform, fingerprint = _transform(job.spec.transform, job.spec.image)
+    transform, fingerprint = transform_and_fingerprint(job.spec.transform, job.spec.image)
     if fingerprint != job.fingerprint:
         raise UsageError(
             f"the image codecs of this worker are not those that the plan was made with ({_difference(job.fingerprint, fingerprint)}), "

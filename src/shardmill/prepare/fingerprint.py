@@ -1,0 +1,20 @@
+"""What all workers of a run must have in common."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import version
+
+from shardmill import registry
+from shardmill.image.base import ImageSpec, Transform
+
+
+@lru_cache(maxsize=2)
+def transform_and_fingerprint(name: str, spec: ImageSpec) -> tuple[Transform, str]:
+    """The transform called `name`, and what decides bytes here: its own fingerprint, and who writes the samples tables.
+
+    Raises:
+        UsageError: the transform is not installed, or cannot do what `spec` asks.
+    """
+    transform: Transform = registry.load(registry.TRANSFORMS, "transform", name)(spec)
+    return transform, f"{transform.fingerprint()} pyarrow {version('pyarrow')}"
