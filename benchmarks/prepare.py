@@ -37,6 +37,10 @@ _PER_IMAGE_FILES: Final = 1000
 def main(words: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(words)
     cores = sorted(os.sched_getaffinity(0))[: options.cores]
+    if options.shards < 3 * len(cores):
+        raise SystemExit(
+            f"prepare.py: {options.shards} shards are too few for {len(cores)} cores; give --shards {8 * len(cores)}"
+        )
     os.sched_setaffinity(0, cores)  # whoever is started inherits it
     results: dict[str, Any] = {"machine": _machine(len(cores))}
     print("  ".join(f"{name} {value}" for name, value in results["machine"].items()), flush=True)
@@ -69,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--photos", type=Path, required=True, help="folder of JPEG photographs, repeated as needed")
     parser.add_argument("--files", type=int, default=20_000, help="files to prepare [20000]")
     parser.add_argument("--slow-files", type=int, default=4_000, help="files for the slow contender, at most [4000]")
-    parser.add_argument("--large-files", type=int, default=200, help="files of 12 megapixels [200]")
+    parser.add_argument("--large-files", type=int, default=400, help="files of 12 megapixels [400]")
     parser.add_argument("--rounds", type=int, default=3, help="times that each contender runs, taking turns [3]")
     parser.add_argument("--shards", type=int, default=16, help="shards to write [16]")
     parser.add_argument("--cores", type=int, help="cores to use, all contenders the same; by default all")

@@ -1,11 +1,10 @@
-"""One job in a fresh process, timed from outside: the folder it writes to is watched, whoever writes.
+"""One job in a fresh process, timed from outside: shards are seen to get their final names, whoever writes them.
 
-Definitions, the same for all:
+Definitions, the same for all. The first shards to be finished, as many as there are cores, are the warm-up.
 
-    start-up   from starting the process until the first bytes of a shard are on disk
-    steady     images per second from then on when a tenth of the bytes are on disk until all are, each image counted
-               by its share of the bytes
-    finish     from the last byte of a shard until the process has ended
+    steady     images of all other shards, by the time from when the warm-up was finished until the last shard was
+    finish     from when the last shard was finished until the process has ended
+    start-up   what is left of the job: job = start-up + images / steady + finish
     job        from starting the process until it has ended
 """
 
@@ -16,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +23,9 @@ from typing import Final
 from contenders import CONTENDERS
 from jobs import Job, WrongResultError, check_shards
 
+from shardmill.plan.cut import shard_rows
+
 _POLL_S: Final = 0.02
-_OPENS_AT: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,6 @@ class Timing:
     contender: str
     round: int
     images: int
-    shard_bytes: int
     startup_s: float
     steady_rate: float
     finish_s: float
@@ -68,7 +66,7 @@ def run_job(
         **CONTENDERS[name].environment,
     }
     os.sync()  # nobody pays for what the one before left to be written
-    curve: list[tuple[float, dict[int, int]]] = []
+    finished_s: dict[str, float] = {}
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -79,54 +77,31 @@ def run_job(
             stderr=log,
         )
         while process.poll() is None:
-            curve.append((time.perf_counter() - started, _sizes(job.dest)))
+            _note_finished(job.dest, finished_s, time.perf_counter() - started)
             if watch is not None:
                 watch(process)
             time.sleep(_POLL_S)
-        ended = time.perf_counter() - started
+        job_s = time.perf_counter() - started
+        _note_finished(job.dest, finished_s, job_s)
         if process.returncode != 0:
             log.seek(0)
             said = log.read()[-3000:].decode(errors="replace")
             raise WrongResultError(f"{name} ended with exit code {process.returncode}:\n{said}")
     check_shards(job.dest, images, job.shards)
-    curve.append((ended, _sizes(job.dest)))
-    return _timing(name, number, job, images, curve)
-
-
-def _timing(name: str, number: int, job: Job, images: int, curve: list[tuple[float, dict[int, int]]]) -> Timing:
-    # What a file is called while it is written is its writer's business: the inode says which became a shard.
-    shards = {path.stat().st_ino for path in job.dest.glob("*.tfrecord")}
-    times = [at for at, _ in curve]
-    on_disk: list[int] = []
-    for _, sizes in curve:
-        seen = sum(size for inode, size in sizes.items() if inode in shards)
-        on_disk.append(max(seen, on_disk[-1] if on_disk else 0))  # a file may be missed while it is renamed
-    total = on_disk[-1]
-    first, opening, last = (bisect_left(on_disk, level) for level in (1, _OPENS_AT * total, total))
+    rest = images - sum(shard_rows(images, job.shards)[: job.cores])
+    times = sorted(finished_s.values())
+    steady_rate = rest / max(times[-1] - times[job.cores - 1], _POLL_S)
     return Timing(
         contender=name,
         round=number,
         images=images,
-        shard_bytes=total,
-        startup_s=times[first],
-        steady_rate=images * (1 - on_disk[opening] / total) / max(times[last] - times[opening], _POLL_S),
-        finish_s=times[-1] - times[last],
-        job_s=times[-1],
+        startup_s=times[-1] - images / steady_rate,
+        steady_rate=steady_rate,
+        finish_s=job_s - times[-1],
+        job_s=job_s,
     )
 
 
-def _sizes(folder: Path) -> dict[int, int]:
-    """Inode and size of each file in `folder` and the folders in it."""
-    sizes: dict[int, int] = {}
-    pending = [str(folder)]
-    while pending:
-        try:
-            with os.scandir(pending.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                    else:
-                        sizes[entry.inode()] = entry.stat().st_size
-        except FileNotFoundError:
-            continue  # renamed or removed meanwhile; the next look sees it
-    return sizes
+def _note_finished(dest: Path, finished_s: dict[str, float], now_s: float) -> None:
+    for path in dest.glob("*.tfrecord"):
+        finished_s.setdefault(path.name, now_s)

@@ -21,7 +21,7 @@ from shardmill.plan.cut import shard_rows
 Transform = Callable[[tf.Tensor], tf.Tensor]
 """A JPEG to the pixels of the result, uint8; resized bilinearly without antialiasing, TensorFlow's default."""
 
-_HANDED_OVER: Final = 32
+_HANDED_OVER: Final = 8
 
 
 def usual(jpeg: tf.Tensor) -> tf.Tensor:

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
@@ -69,8 +70,8 @@ class Journal:
         self._write(busy=self.done < self.taken)
 
     def pause(self) -> None:
-        """Something slow but harmless comes now, such as reading from a store."""
-        self._write(busy=False)
+        """The next item is being read, which may be slow; no time counts unless others are in the dangerous code."""
+        self._write(busy=self.done < self.taken)
 
     def _write(self, busy: bool) -> None:
         self._LAYOUT.pack_into(self._memory, 0, self.taken, self.done, self.total, busy)
@@ -83,11 +84,14 @@ class Journal:
 
 
 class ChildDiedError(Exception):
-    """The child ended before it answered. Never leaves the package: the caller decides what the death means."""
+    """The child ended before it answered. Never leaves the package: the caller decides what the death means.
 
-    def __init__(self, cause: str, taken: int, done: int, stderr: str) -> None:
-        super().__init__(cause, taken, done, stderr)
-        self.cause, self.taken, self.done, self.stderr = cause, taken, done, stderr
+    `reason` is `crashed`, `timed_out` or `out_of_memory`; `cause` says the same to people.
+    """
+
+    def __init__(self, reason: str, cause: str, taken: int, done: int, stderr: str) -> None:
+        super().__init__(reason, cause, taken, done, stderr)
+        self.reason, self.cause, self.taken, self.done, self.stderr = reason, cause, taken, done, stderr
 
     def __str__(self) -> str:
         return f"{self.cause}\n{self.stderr}".strip()
@@ -138,7 +142,7 @@ class Child:
             self._await_answer(limits)
             succeeded, answer = pickle.loads(self._connection.recv_bytes())  # our own child wrote it
         except (EOFError, OSError) as error:
-            raise self._death(None) from error
+            raise self._death("crashed") from error
         if succeeded:
             result: R = answer
             return result
@@ -154,18 +158,18 @@ class Child:
             if state != last or not state[3]:
                 last, since = state, now
             elif now - since > limits.item_timeout_s:
-                raise self._death(f"took more than {limits.item_timeout_s:g} s")
+                raise self._death("timed_out", f"took more than {limits.item_timeout_s:g} s")
             try:
                 resident = process.memory_info().rss
             except psutil.NoSuchProcess:
                 return  # the connection tells
             if resident > limits.memory_bytes:
-                raise self._death(f"needed more than {limits.memory_bytes >> 20} MB of memory")
+                raise self._death("out_of_memory", f"needed more than {limits.memory_bytes >> 20} MB of memory")
 
-    def _death(self, verdict: str | None) -> Exception:
-        """Kill what is left and say what happened; `verdict` None: it died by itself."""
+    def _death(self, reason: str, cause: str | None = None) -> Exception:
+        """Kill what is left and say what happened; without a `cause` the child died by itself."""
         assert self._process is not None
-        if verdict is not None:
+        if cause is not None:
             self._process.kill()
         code = self._process.wait()
         taken, done, _, _ = Journal.snapshot(self._memory)
@@ -174,13 +178,8 @@ class Child:
         self._close()
         if self._stopped:
             return StoppedError()
-        if verdict is None:
-            verdict = (
-                f"crashed the decoder ({signal.Signals(-code).name})"
-                if code < 0
-                else f"ended the decoder (exit {code})"
-            )
-        return ChildDiedError(verdict, taken, done, stderr)
+        how = signal.Signals(-code).name if code < 0 else f"exit {code}"
+        return ChildDiedError(reason, cause or f"crashed the decoder ({how})", taken, done, stderr)
 
     def items_done(self) -> int:
         """Items finished since the child's first start."""
@@ -214,7 +213,7 @@ class Child:
         program = f"from shardmill.isolation import serve; serve{descriptors}"
         environment = {**os.environ, **_CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            [sys.executable, "-P", "-c", program],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -275,9 +274,20 @@ def serve(connection_fd: int, journal_fd: int, life_fd: int) -> None:
         try:
             answer: tuple[bool, Any] = (True, function(argument))
         except Exception as error:  # noqa: BLE001  # it is raised again in the parent
-            error.add_note(f"in process {os.getpid()}")
-            answer = (False, error)
+            answer = (False, portable(error))
         connection.send_bytes(pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL))
+
+
+def portable(error: Exception) -> Exception:
+    """`error`, or where its class does not survive pickling one that tells the same; with its traceback as a note."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # noqa: BLE001  # an exception class may fail to pickle in any way it likes
+        stand_in = RuntimeError(f"{type(error).__name__}: {error}")
+        stand_in.__notes__ = error.__notes__
+        return stand_in
+    return error
 
 
 def _end_with_parent(life_fd: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
@@ -52,10 +51,6 @@ class PrepareSpec:
     def to_json(self) -> dict[str, Any]:
         """Plain values, in field order."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]  # tuples to lists
-
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
 
 
 def parse_splits(text: str | None) -> tuple[tuple[str, float], ...]:

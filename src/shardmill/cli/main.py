@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import FrameType
 from typing import Final
 
 import shardmill
@@ -58,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, words: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         command = import_module(f"shardmill.cli.{name}")
         code: int = command.run(words)
@@ -71,6 +74,11 @@ def _run(name: str, words: Sequence[str]) -> int:
         sys.stderr.close()
         return 1
     return code
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does, so that nothing is left behind."""
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

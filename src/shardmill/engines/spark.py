@@ -6,7 +6,6 @@ import logging
 import pickle
 import socket
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -25,6 +24,7 @@ from shardmill import __version__
 from shardmill.engines.spark_errors import explain
 from shardmill.engines.spark_session import own_context, with_retries
 from shardmill.errors import UsageError
+from shardmill.isolation import portable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -142,7 +142,7 @@ class SparkEngine:
                 if isinstance(result, _Raised):
                     raise result.error()
                 yield result
-        except (Py4JError, PySparkException) as error:
+        except (Py4JError, PySparkException, ConnectionError, EOFError) as error:
             raise explain(str(error)) from error
         finally:
             _stop(context, group, thread)
@@ -156,16 +156,8 @@ class _Raised:
 
     @staticmethod
     def of(error: Exception, partition: int) -> _Raised:
-        error.add_note(
-            f"in partition {partition} on {socket.gethostname()}:\n{''.join(traceback.format_exception(error))}"
-        )
-        try:
-            pickled = pickle.dumps(error)
-            pickle.loads(pickled)
-        except Exception:  # noqa: BLE001 an exception class may fail to pickle in any way it likes
-            stand_in = RuntimeError(f"{type(error).__name__}: {error}")
-            stand_in.__notes__ = error.__notes__
-            pickled = pickle.dumps(stand_in)
+        error.add_note(f"in partition {partition} on {socket.gethostname()}")
+        pickled = pickle.dumps(portable(error))
         return _Raised(pickled)
 
     def error(self) -> Exception:

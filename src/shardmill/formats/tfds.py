@@ -16,6 +16,13 @@ _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
 _FEATURES: Final = "tensorflow_datasets.core.features"
 
 
+_INFO: Final = "dataset_info.json"
+_FEATURES_FILE: Final = "features.json"
+_LABELS: Final = "label.labels.txt"
+TFDS_FILES: Final = (_INFO, _FEATURES_FILE, _LABELS)
+"""Names of the files that `tfds_files` may give."""
+
+
 @dataclass(frozen=True, slots=True)
 class TfdsSplit:
     """One split, shards in order."""
@@ -63,11 +70,11 @@ def tfds_files(
     if not _VERSION.fullmatch(version):
         raise UsageError(f"{version!r} is not a version; write it like 1.0.0")
     files = {
-        "dataset_info.json": _json(_dataset_info(name, version, splits)),
-        "features.json": _json(_features(len(class_names), image_shape)),
+        _INFO: _json(_dataset_info(name, version, splits)),
+        _FEATURES_FILE: _json(_features(len(class_names), image_shape)),
     }
     if class_names:
-        files["label.labels.txt"] = "".join(f"{class_name}\n" for class_name in class_names).encode()
+        files[_LABELS] = "".join(f"{class_name}\n" for class_name in class_names).encode()
     return files
 
 

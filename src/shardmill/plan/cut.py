@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shardmill.errors import UsageError
-from shardmill.plan.listing import label_numbers
+from shardmill.plan.listing import DIGESTS, label_numbers
+from shardmill.plan.sort import ORDER
 from shardmill.spec import Sharding
 from shardmill.storage import Store
 
@@ -21,7 +22,7 @@ _ROWS_PER_GROUP: Final = 1 << 15
 _USUAL_BYTES: Final = 128_000_000
 _LEAST_BYTES: Final = 1_000_000
 _PARALLEL_SHARDS: Final = 16
-_DROPPED: Final = ("_first", "_second", "_ordinal", "_repeat", "group")
+_DROPPED: Final = (*DIGESTS, *ORDER, "_repeat", "group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class _SplitCutter:
     """Receives the rows of one split in order; remembers where each shard's rows went."""
 
     def __init__(self, split: str, sizes: list[int], store: Store, stack: ExitStack, schema: pa.Schema) -> None:
-        self._split, self._sizes, self._store, self._stack, self._schema = split, sizes, store, stack, schema
+        self._split, self._sizes, self._store, self._schema = split, sizes, store, schema
+        self._open_part = stack.enter_context(ExitStack())
         self._pending: list[pa.RecordBatch] = []
         self._pending_rows = 0
         self._shard = self._filled = self._first_group = self._groups = self._parts = 0
@@ -136,8 +138,8 @@ class _SplitCutter:
 
     def _flush(self) -> None:
         if self._writer is None:
-            file: BinaryIO = self._stack.enter_context(self._store.publish(self._part_name()))
-            self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+            file: BinaryIO = self._open_part.enter_context(self._store.publish(self._part_name()))
+            self._writer = self._open_part.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
         table = pa.Table.from_batches(self._pending, self._schema)
         self._writer.write_table(table, row_group_size=table.num_rows)
         self._groups += 1
@@ -145,7 +147,7 @@ class _SplitCutter:
 
     def close(self) -> None:
         if self._writer is not None:
-            self._writer.close()
+            self._open_part.close()
             self._writer = None
             self._parts += 1
             self._groups = self._first_group = 0

@@ -20,6 +20,8 @@ from shardmill.spec import PrepareSpec, check_split_name
 
 _NUMBERED: Final = re.compile(r"~\d+$")
 _SAMPLED_ROWS: Final = 64
+DIGESTS: Final = ("_a", "_b", "_ordinal")
+"""Of each row: the digest of its key in two halves, and its place in the listing."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class Census:
 def annotate(
     batches: Iterable[pa.RecordBatch], spec: PrepareSpec, census: Census, tick: Callable[[int], None]
 ) -> Iterator[pa.RecordBatch]:
-    """Each batch with its split decided and the columns `_first`, `_second` (key digests) and `_ordinal`; fills `census`.
+    """Each batch with its split decided and the columns `_a`, `_b` (key digests) and `_ordinal`; fills `census`.
 
     `tick` is called with the number of rows seen so far.
     """
@@ -54,7 +56,7 @@ def annotate(
         ordinal = np.arange(census.rows, census.rows + len(keys), dtype=np.uint64)
         split = _decide_split(batch.column("split"), grouped, spec.splits)
         annotated = batch.set_column(batch.schema.get_field_index("split"), "split", split)
-        for name, words in zip(ORDER, (a, b, ordinal), strict=True):
+        for name, words in zip(DIGESTS, (a, b, ordinal), strict=True):
             annotated = annotated.append_column(name, pa.array(words))
         _count(annotated, census)
         tick(census.rows)
@@ -65,8 +67,9 @@ def number_repeats(batches: Iterable[pa.RecordBatch], scratch: Path, census: Cen
     """The rows sorted by key digest, repeats of a key renamed `~2`, `~3` in listing order; adds the column `_repeat`."""
     last: tuple[int, int] | None = None
     repeat = number = 0
-    for batch in external_sort(batches, scratch):
-        a, b = batch.column("_first").to_numpy(), batch.column("_second").to_numpy()
+    by_digest = (with_order(batch, batch.column("_a").to_numpy(), batch.column("_b").to_numpy()) for batch in batches)
+    for batch in external_sort(by_digest, scratch):
+        a, b = batch.column("_a").to_numpy(), batch.column("_b").to_numpy()
         repeats = np.zeros(len(a), dtype=np.uint64)
         same = np.empty(len(a), dtype=bool)
         same[1:] = (a[1:] == a[:-1]) & (b[1:] == b[:-1])
@@ -84,7 +87,8 @@ def number_repeats(batches: Iterable[pa.RecordBatch], scratch: Path, census: Cen
                 keys[row] = f"{keys[row]}~{number}"
                 repeats[row] = repeat
             census.repeats += int(same.sum())
-            batch = batch.set_column(batch.schema.get_field_index("key"), "key", pa.array(keys, pa.string()))
+            place = batch.schema.get_field_index("key")
+            batch = batch.set_column(place, batch.schema.field(place), pa.array(keys, pa.string()))
         elif not same[-1]:
             repeat, number = 0, 1
         yield batch.append_column("_repeat", pa.array(repeats))
@@ -100,10 +104,10 @@ def in_final_order(batches: Iterable[pa.RecordBatch], spec: PrepareSpec, scratch
 
     def ordered() -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            a, ordinal = batch.column("_first").to_numpy(), batch.column("_ordinal").to_numpy()
+            a, ordinal = batch.column("_a").to_numpy(), batch.column("_ordinal").to_numpy()
             if spec.shuffle:
                 repeat = batch.column("_repeat").to_numpy()
-                order = shuffle_order(batch.column("_second").to_numpy(), spec.seed, repeat)
+                order = shuffle_order(batch.column("_b").to_numpy(), spec.seed, repeat)
             else:
                 order = ordinal
             yield with_order(batch, order, a)
@@ -112,9 +116,9 @@ def in_final_order(batches: Iterable[pa.RecordBatch], spec: PrepareSpec, scratch
 
 
 def with_order(batch: pa.RecordBatch, first: Words, second: Words) -> pa.RecordBatch:
-    """`batch` with other leading sort columns."""
-    batch = batch.set_column(batch.schema.get_field_index("_first"), "_first", pa.array(first))
-    return batch.set_column(batch.schema.get_field_index("_second"), "_second", pa.array(second))
+    """`batch` with the leading columns of a sort, in place of those of another."""
+    kept = batch.select([name for name in batch.schema.names if name not in ORDER[:2]])
+    return kept.append_column(ORDER[0], pa.array(first)).append_column(ORDER[1], pa.array(second))
 
 
 def class_names(census: Census, spec: PrepareSpec, *, numeric: bool) -> tuple[str, ...]:
@@ -133,6 +137,9 @@ def class_names(census: Census, spec: PrepareSpec, *, numeric: bool) -> tuple[st
             shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
             raise UsageError(f"labels not in the labels file: {shown}. Add them to it, or leave --labels-file out.")
         return spec.labels
+    broken = sorted(label for label in census.labels if "\n" in label or "\r" in label)
+    if broken:
+        raise UsageError(f"the class name {broken[0]!r} holds a line break, which labels.txt cannot; rename the class.")
     if numeric and census.labels and all(map(_is_number, census.labels)):
         highest = max(map(int, census.labels))
         if highest >= 1_000_000:
@@ -187,7 +194,7 @@ def _count(batch: pa.RecordBatch, census: Census) -> None:
     if pc.any(endings).as_py():
         census.numbered_keys.update(_strings(batch.column("key").filter(endings)))
     candidates = pa.Table.from_batches([*census.sample, batch])
-    smallest = np.argsort(candidates["_first"].to_numpy(), kind="stable")[:_SAMPLED_ROWS]
+    smallest = np.argsort(candidates["_a"].to_numpy(), kind="stable")[:_SAMPLED_ROWS]
     census.sample = candidates.take(pa.array(smallest)).combine_chunks().to_batches()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -11,12 +12,14 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shardmill.errors import DamageError
+from shardmill.errors import DamageError, UsageError
 from shardmill.plan.cut import ShardTask
-from shardmill.storage import Store
+from shardmill.spec import check_split_name
+from shardmill.storage import Store, UnreadableError
 
 PLAN: Final = "_plan/plan.json"
 _VERSION: Final = 1
+_PART: Final = re.compile(r"_plan/rows-\w+-\d+\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +77,29 @@ def load(store: Store) -> Plan | None:
                 f"{PLAN} has version {fields['version']}; this shardmill reads {_VERSION}. Use the version that wrote it."
             )
         tasks = tuple(ShardTask(**{**task, "groups": tuple(task["groups"])}) for task in fields["tasks"])
+        for task in tasks:
+            check_split_name(task.split)
+            if not _PART.fullmatch(task.part):
+                raise ValueError(f"{task.part!r} is no file of a plan")
+        if "/" in (fields["spec"]["tfds_name"] or ""):
+            raise ValueError("its tfds name is a path")
         known = {name: fields[name] for name in Plan.__dataclass_fields__ if name not in ("tasks", "classes")}
         return Plan(**known, tasks=tasks, classes=tuple(fields["classes"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, UsageError) as error:
         raise DamageError(f"{PLAN} is damaged ({error}). Run again with --on-exists overwrite.") from error
 
 
 def read_rows(task: ShardTask, store: Store) -> pa.Table:
-    """The rows of one shard, in order."""
-    with store.open(task.part) as file:
-        return pq.ParquetFile(file).read_row_groups(list(range(*task.groups)))
+    """The rows of one shard, in order.
+
+    Raises:
+        DamageError: they are not to be had.
+    """
+    try:
+        with store.open(task.part) as file:
+            return pq.ParquetFile(file).read_row_groups(list(range(*task.groups)))
+    except (pa.ArrowException, OSError, UnreadableError) as error:
+        raise DamageError(f"{task.part} is damaged ({error}). Run again with --on-exists overwrite.") from error
 
 
 def rows_digest(tasks: list[ShardTask], store: Store) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,11 @@ import pyarrow.parquet as pq
 
 from shardmill import isolation
 from shardmill.engines.base import Engine
+from shardmill.errors import ResumableError
 from shardmill.plan.listing import with_order
 from shardmill.plan.sort import external_sort
-from shardmill.sources.base import STAGED, Source, StagedSource
-from shardmill.sources.names import to_path
+from shardmill.prepare.reading import read_listed
+from shardmill.sources.base import Source, StagedSource
 from shardmill.storage import Store, UnreadableError, open_store
 
 _CHUNK_ROWS = 1 << 14
@@ -28,20 +28,40 @@ class _Chunk:
     dest: str
     source_root: str
     staged: bool
+    most_bytes: int
     rows: str
     """File with the rows; the hashes go beside it."""
 
 
 def without_duplicates(
-    batches: Iterable[pa.RecordBatch], source: Source | StagedSource, dest: Store, engine: Engine, scratch: Path
+    batches: Iterable[pa.RecordBatch],
+    source: Source | StagedSource,
+    dest: Store,
+    engine: Engine,
+    scratch: Path,
+    most_bytes: int,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows with a column `duplicate_of`: the key of the first listed input with the same bytes, or null."""
+    """The rows with a column `duplicate_of`: the key of the first listed input with the same bytes, or null.
+
+    Inputs of more than `most_bytes` are told apart by their beginnings alone; they become failures anyway.
+
+    Raises:
+        ResumableError: the source cannot be reached.
+    """
     chunks = [
-        _Chunk(dest.root, source.root, isinstance(source, StagedSource), name) for name in _write_chunks(batches, dest)
+        _Chunk(dest.root, source.root, isinstance(source, StagedSource), most_bytes, name)
+        for name in _write_chunks(batches, dest)
     ]
-    for _ in engine.run(partial(isolation.call, _hash_chunk), chunks):
+    for _ in engine.run(_hash_in_child, chunks):
         pass
     return _mark(external_sort(_hashed(chunks, dest), scratch))
+
+
+def _hash_in_child(chunk: _Chunk) -> str:
+    try:
+        return isolation.call(_hash_chunk, chunk)
+    except isolation.ChildDiedError as death:
+        raise ResumableError(f"a worker died while hashing ({death}); look at memory, then run it again") from death
 
 
 def _write_chunks(batches: Iterable[pa.RecordBatch], dest: Store) -> Iterator[str]:
@@ -61,10 +81,8 @@ def _hash_chunk(chunk: _Chunk) -> str:
         rows = pq.read_table(file, columns=["uri", "offset", "size"])
     digests: list[bytes | None] = []
     for uri, offset, size in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        staged = chunk.staged and uri.startswith(STAGED)
-        store, path = (dest, uri.removeprefix(STAGED)) if staged else (source, to_path(uri))
         try:
-            data = store.read(path, offset, size if offset is not None else None) if path else None
+            data = read_listed(uri, offset, size, source, dest if chunk.staged else None, chunk.most_bytes)
         except UnreadableError:
             data = None  # named when its shard is made
         digests.append(None if data is None else hashlib.sha256(data).digest())
@@ -83,11 +101,9 @@ def _hashed(chunks: list[_Chunk], dest: Store) -> Iterator[pa.RecordBatch]:
             digests = pq.read_table(file)["sha256"].combine_chunks()
         dest.remove(f"{chunk.rows}.sha256")
         dest.remove(chunk.rows)
-        for name in ("_first", "_second"):
-            rows = rows.append_column(f"_key{name}", rows[name])
         known = digests.is_valid().to_numpy(zero_copy_only=False)
         words = np.frombuffer(b"".join(digests.drop_null().to_pylist()), "<u8").reshape(-1, 4).astype(np.uint64)
-        first, second = rows["_first"].to_numpy().copy(), rows["_second"].to_numpy().copy()
+        first, second = rows["_a"].to_numpy().copy(), rows["_b"].to_numpy().copy()
         first[known], second[known] = words[:, 0], words[:, 1]
         for batch in rows.append_column("_sha256", digests).to_batches():
             yield with_order(batch, first, second)
@@ -106,8 +122,5 @@ def _mark(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             else:
                 digest, key = this_digest, this_key
                 originals.append(None)
-        names = [name for name in batch.schema.names if name not in ("_sha256", "_key_first", "_key_second")]
-        marked = with_order(
-            batch, batch.column("_key_first").to_numpy(), batch.column("_key_second").to_numpy()
-        ).select(names)
-        yield marked.append_column("duplicate_of", pa.array(originals, pa.string()))
+        names = [name for name in batch.schema.names if name != "_sha256"]
+        yield batch.select(names).append_column("duplicate_of", pa.array(originals, pa.string()))

@@ -9,8 +9,8 @@ from typing import Any, Final
 from shardmill import isolation, registry
 from shardmill.image.base import Encoded, Transform
 from shardmill.prepare.fingerprint import transform_and_fingerprint
+from shardmill.prepare.reading import read_listed
 from shardmill.sources.base import STAGED
-from shardmill.sources.names import to_path
 from shardmill.spec import PrepareSpec
 from shardmill.storage import UnreadableError, open_store
 
@@ -62,19 +62,24 @@ def expected_record(sample: Sample, child: isolation.Child) -> RecordSize:
 def _encoded_sizes(sample: Sample) -> list[int]:
     # The native transform serves for both: its sizes are those of the other within a few percent.
     transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(sample.spec.image)
-    return [len(outcome.jpeg) for outcome in transform.run(_images(sample)) if isinstance(outcome, Encoded)]
+    sizes = []
+    for number, outcome in enumerate(transform.run(_images(sample))):
+        isolation.journal().finish(number)
+        if isinstance(outcome, Encoded):
+            sizes.append(len(outcome.jpeg))
+    return sizes
 
 
 def _images(sample: Sample) -> Iterator[bytes]:
     source, limit = open_store(sample.source_root), sample.spec.max_source_bytes
-    for row in sample.rows:
+    staged_in = None if sample.staged_in is None else open_store(sample.staged_in)
+    for number, row in enumerate(sample.rows):
         uri, size = row["uri"], row["size"]
-        if uri in ("", STAGED) or (size or 0) > limit:
+        if uri == STAGED or (size or 0) > limit:
             continue
         try:
-            if sample.staged_in is not None and uri.startswith(STAGED):
-                yield open_store(sample.staged_in).read(uri.removeprefix(STAGED), row["offset"], size)
-            else:
-                yield source.read(to_path(uri), row["offset"], limit if size is None else size)
+            data = read_listed(uri, row["offset"], size, source, staged_in, limit)
         except UnreadableError:
             continue  # the run itself names it
+        isolation.journal().take(number)
+        yield data

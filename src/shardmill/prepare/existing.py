@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from shardmill.errors import DamageError, UsageError
-from shardmill.layout import DUPLICATES, LABELS, MANIFEST, SUCCESS, samples_name
+from shardmill.formats.tfds import TFDS_FILES
+from shardmill.layout import DUPLICATES, INDEX_SUFFIX, LABELS, MANIFEST, SUCCESS, samples_name
 from shardmill.plan import store as plan_store
 from shardmill.plan.store import Plan
 from shardmill.prepare.names import shard_name
@@ -96,16 +97,18 @@ def _named_by_manifest(store: Store) -> Iterator[str]:
         ) from error
     for number, name in enumerate(names):
         if "/" not in name and name not in ("", ".", ".."):
-            yield from (name, f"{name}.idx", samples_name(number))
+            yield from (name, name + INDEX_SUFFIX, samples_name(number))
 
 
 def _named_by_plan(plan: Plan | None) -> Iterator[str]:
     if plan is None:
         return
     tfds_name, suffix = plan.spec.get("tfds_name"), ".tfrecord"
+    if tfds_name is not None:
+        yield from TFDS_FILES
     for task in plan.tasks:
         name = shard_name(PrepareSpec(tfds_name=tfds_name), task, suffix)
-        yield from (name, f"{name}.idx", samples_name(task.number))
+        yield from (name, name + INDEX_SUFFIX, samples_name(task.number))
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:

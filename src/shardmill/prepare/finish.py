@@ -8,6 +8,7 @@ import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.errors import ShardmillError
-from shardmill.layout import DUPLICATES, LABELS, MANIFEST, samples_name
+from shardmill.layout import DUPLICATES, LABELS, MANIFEST, MANIFEST_FORMAT, samples_name
 from shardmill.plan.sort import external_sort
 from shardmill.plan.store import Plan
 from shardmill.prepare.samples import ShardSummary
@@ -113,48 +114,48 @@ def _sortable(written: pa.RecordBatch, ordinal: int) -> pa.RecordBatch:
 
 
 def _list_duplicates(hashed: Iterable[pa.RecordBatch], store: Store, findings: Findings) -> None:
-    groups: list[list[dict[str, str]]] = []
+    """Write the rows whose hash stands more than once, and count them."""
     store.remove(DUPLICATES)
-    schema = pa.schema([("sha256", pa.string()), ("key", pa.string()), ("split", pa.string())])
-    tables: list[pa.Table] = []
-    for group in _equal_runs(hashed):
-        groups.append(group)
-        findings.exact_duplicates += len(group) - 1
-        if len({row["split"] for row in group}) > 1:
-            findings.across_splits += 1
-        if len(groups) == 4096:
-            tables.append(_duplicates_table(groups, schema))
-            groups = []
-    if groups:
-        tables.append(_duplicates_table(groups, schema))
-    if tables:
-        with store.publish(DUPLICATES) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-            for table in tables:
-                writer.write_table(table)
-
-
-def _duplicates_table(groups: list[list[dict[str, str]]], schema: pa.Schema) -> pa.Table:
-    return pa.Table.from_pylist([row for group in groups for row in sorted(group, key=lambda row: row["key"])], schema)
-
-
-def _equal_runs(batches: Iterable[pa.RecordBatch]) -> Iterator[list[dict[str, str]]]:
-    """Rows of equal hash, where there are two or more."""
-    run: list[dict[str, str]] = []
-    for batch in batches:
-        hashes = batch.column("_first").to_numpy()
-        starts = np.flatnonzero(np.append(True, hashes[1:] != hashes[:-1]))
-        ends = np.append(starts[1:], len(hashes))
-        lone = (ends - starts == 1) & (starts > 0) & (ends < len(hashes))
-        for start, end in zip(starts[~lone], ends[~lone], strict=True):
-            rows = batch.slice(start, end - start).select(["sha256", "key", "split"]).to_pylist()
-            if run and run[0]["sha256"] == rows[0]["sha256"]:
-                run += rows
+    with ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        digest, splits = "", set[str]()
+        for batch in map(_repeated, _with_neighbours(hashed)):
+            if batch.num_rows == 0:
                 continue
-            if len(run) > 1:
-                yield run
-            run = rows
-    if len(run) > 1:
-        yield run
+            if writer is None:
+                file = stack.enter_context(store.publish(DUPLICATES))
+                writer = stack.enter_context(pq.ParquetWriter(file, batch.schema, compression="zstd"))
+            writer.write_batch(batch)
+            for row_digest, row_split in zip(
+                *(batch.column(name).to_pylist() for name in ("sha256", "split")), strict=True
+            ):
+                if row_digest != digest:
+                    findings.across_splits += len(splits) > 1
+                    digest, splits = row_digest, {row_split}
+                else:
+                    findings.exact_duplicates += 1
+                    splits.add(row_split)
+        findings.across_splits += len(splits) > 1
+
+
+def _with_neighbours(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, pa.RecordBatch, str]]:
+    """Each batch with the hash before its first row and the one behind its last; empty where there is none."""
+    before, held = "", None
+    for batch in batches:
+        if held is not None:
+            yield before, held, batch.column("sha256")[0].as_py()
+            before = held.column("sha256")[-1].as_py()
+        held = batch
+    if held is not None:
+        yield before, held, ""
+
+
+def _repeated(neighbourhood: tuple[str, pa.RecordBatch, str]) -> pa.RecordBatch:
+    """The rows of a sorted batch whose hash stands in the row before or behind too."""
+    before, batch, behind = neighbourhood
+    digests = np.array([before, *batch.column("sha256").to_pylist(), behind])
+    same = digests[1:] == digests[:-1]
+    return batch.filter(pa.array(same[:-1] | same[1:])).select(["sha256", "key", "split"])
 
 
 def build_manifest(
@@ -175,7 +176,7 @@ def build_manifest(
             f"the inputs do not add up: {totals}, {by_shard} records in shards. This is a bug: please report it."
         )
     return {
-        "format": "shardmill/1",
+        "format": MANIFEST_FORMAT,
         "data": {
             "shard_format": plan.spec["shard_format"],
             "feature_keys": plan.spec["feature_keys"],

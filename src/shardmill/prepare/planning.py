@@ -97,11 +97,12 @@ def take_plan(
         UsageError: as `draft_plan`.
     """
     census, rows = _list_inputs(source, spec, scratch, dest, tick)
+    counts = census.splits
+    if spec.limit is not None:  # before duplicates are marked, so that one of each is within the limit
+        counts, rows = _limited(in_final_order(rows, spec, scratch), spec.limit, scratch)
     if spec.drop_duplicates:
-        rows = without_duplicates(rows, source, dest, engine, scratch)
-    ordered, counts = in_final_order(rows, spec, scratch), census.splits
-    if spec.limit is not None:
-        counts, ordered = _limited(ordered, spec.limit, scratch)
+        rows = without_duplicates(rows, source, dest, engine, scratch, spec.max_source_bytes)
+    ordered = in_final_order(rows, spec, scratch)
     classes = _classes(source, census, spec)
     record = _expected(census, source, spec, child, dest)
     tasks = cut(ordered, dest, counts, shards_per_split(spec.sharding, counts, record.bytes), classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,14 +47,12 @@ def made(
     findings: Findings,
     seconds: float,
     resumed: int,
-    *,
-    complete: bool,
 ) -> PrepareResult:
-    """The result of a run; `complete`: there was nothing left to do."""
+    """The result of a run."""
     return PrepareResult(
         dest=dest,
         dry_run=False,
-        already_complete=complete,
+        already_complete=False,
         listed=sum(plan.listed.values()),
         written=sum(summary.count for summary in summaries),
         skipped=sum(summary.skipped for summary in summaries),
@@ -69,6 +67,27 @@ def made(
         duplicates={"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
         classes=len(plan.classes),
         ignored_files=plan.ignored,
+    )
+
+
+def recalled(dest: str, plan: Plan, manifest: Mapping[str, Any], seconds: float) -> PrepareResult:
+    """The result of a run that found the set complete, from the set's manifest."""
+    data = manifest["data"]
+    return PrepareResult(
+        dest=dest,
+        dry_run=False,
+        already_complete=True,
+        **{name: data["totals"][name] for name in ("listed", "written", "skipped", "failed")},
+        shards=len(data["shards"]),
+        resumed_shards=len(data["shards"]),
+        bytes=sum(shard["bytes"] for shard in data["shards"]),
+        seconds=seconds,
+        splits=data["splits"],
+        reasons=data["reasons"],
+        failures=(),
+        duplicates=data["duplicates"],
+        classes=len(plan.classes),
+        ignored_files=data["ignored_files"],
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 import platform
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -14,7 +17,7 @@ import shardmill
 from shardmill import isolation
 from shardmill.engines.base import CountsItems, CountsSteps, Engine
 from shardmill.engines.local import available_cores
-from shardmill.errors import TooManyFailuresError
+from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError
 from shardmill.formats.tfds import TfdsSplit, check_tfds_name, tfds_files
 from shardmill.image.base import Chroma, ImageSpec, ResizeMode
 from shardmill.layout import MANIFEST, SUCCESS, samples_name
@@ -26,12 +29,12 @@ from shardmill.prepare.existing import OnExists, plan_to_follow
 from shardmill.prepare.finish import build_manifest, read_findings, scratch_folder, write_manifest
 from shardmill.prepare.planning import draft_plan, take_plan
 from shardmill.prepare.request import in_range, make_engine, parse_colour, read_labels
-from shardmill.prepare.result import PrepareResult, made, planned
-from shardmill.prepare.samples import ShardSummary, committed, has_losses
+from shardmill.prepare.result import PrepareResult, made, planned, recalled
+from shardmill.prepare.samples import LOST, ShardSummary, committed, has_status
 from shardmill.prepare.shard import Job
-from shardmill.prepare.staging import remove_staged
+from shardmill.prepare.staging import has_staged, list_batches, remove_staged
 from shardmill.prepare.supervise import run_shard
-from shardmill.sources.base import StagedSource
+from shardmill.sources.base import Source, StagedSource
 from shardmill.sources.open import open_source
 from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
@@ -209,7 +212,12 @@ def prepare(
         def tick(rows: int) -> None:
             announce("listing", rows=rows)
 
-        codecs = child.call(fingerprint, spec)
+        try:
+            codecs = child.call(fingerprint, spec)
+        except isolation.ChildDiedError as death:
+            raise ShardmillError(
+                f"the image codecs crash on a built-in image ({death}); reinstall them, see `shardmill doctor`."
+            ) from death
         opened = open_source(source, spec.source, image_root=image_root, exclude=open_store(dest).root)
         if dry_run:
             draft = draft_plan(opened, spec, scratch, child, tick)
@@ -232,66 +240,83 @@ def prepare(
                 item_timeout_s=image_timeout,
                 memory_bytes=parse_bytes(worker_memory),
             )
-            return _carry_out(store, plan, job, runner, announce, allowed, started, scratch, retry_failed=retry_failed)
+            return _carry_out(_Run(store, plan, job, opened, runner, announce, allowed, started, scratch))
 
 
-def _carry_out(
-    store: Store,
-    plan: Plan,
-    job: Job,
-    engine: Engine,
-    announce: Announcer,
-    allowed: tuple[int | None, float | None],
-    started: float,
-    scratch: Path,
-    *,
-    retry_failed: bool,
-) -> PrepareResult:
-    listed = sum(plan.listed.values())
-    summaries = {
-        task.number: done for task in plan.tasks if (done := committed(store, samples_name(task.number), plan.digest))
-    }
-    if retry_failed:
-        summaries = {number: done for number, done in summaries.items() if not has_losses(store, samples_name(number))}
-    resumed = len(summaries)
-    complete = resumed == len(plan.tasks) and store.size(SUCCESS) is not None
-    missing = [task for task in plan.tasks if task.number not in summaries]
-    announce("planned", inputs=listed, shards=len(plan.tasks), committed=resumed, splits=plan.listed)
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What the steps of a run share."""
+
+    store: Store
+    plan: Plan
+    job: Job
+    source: Source | StagedSource
+    engine: Engine
+    announce: Announcer
+    allowed: tuple[int | None, float | None]
+    """Failures: a count, or a share of the inputs."""
+    started: float
+    scratch: Path
+
+
+def _carry_out(run: _Run) -> PrepareResult:
+    """Make the shards that are missing, count what all of them say, and mark the set whole."""
+    store, plan, job, announce = run.store, run.plan, run.job, run.announce
+    done = _committed_shards(run)
+    announce(
+        "planned", inputs=sum(plan.listed.values()), shards=len(plan.tasks), committed=len(done), splits=plan.listed
+    )
+    missing = [task for task in plan.tasks if task.number not in done]
+    if not missing and store.size(SUCCESS) is not None and store.size(MANIFEST) is not None:
+        return recalled(store.root, plan, json.loads(store.read(MANIFEST)), time.perf_counter() - run.started)
+    store.remove(SUCCESS)
+    store.remove(MANIFEST)
     if missing:
-        store.remove(SUCCESS)
-        store.remove(MANIFEST)
-        _make_shards(missing, summaries, job, engine, announce, listed)
-    ordered = [summaries[task.number] for task in plan.tasks]
+        if job.staged and not has_staged(store):
+            for _ in list_batches(run.source, store):  # the same images into the same files as when the plan was taken
+                pass
+        _make_shards(run, missing, sum(summary.listed for summary in done.values()))
     announce("finishing")
-    findings = read_findings(store, (task.number for task in plan.tasks), scratch)
-    if not complete or store.size(MANIFEST) is None:
-        run = _run_facts(engine, plan, started, resumed)
-        manifest = build_manifest(plan, ordered, findings, store, run)
-        write_manifest(store, plan, manifest)
-        if job.spec.tfds_name is not None:
-            _write_tfds(store, plan, job.spec, ordered)
-    result = made(store.root, plan, ordered, findings, time.perf_counter() - started, resumed, complete=complete)
+    # As they stand on disk, which a late attempt may have changed since the engine told.
+    summaries = [committed(store, samples_name(task.number), plan.digest) for task in plan.tasks]
+    ordered = [summary for summary in summaries if summary is not None]
+    if len(ordered) < len(plan.tasks):
+        raise ResumableError(f"shards that were made are gone from {store.root} again; run the same command once more.")
+    findings = read_findings(store, (task.number for task in plan.tasks), run.scratch)
+    write_manifest(store, plan, build_manifest(plan, ordered, findings, store, _run_facts(run, len(done))))
+    if job.spec.tfds_name is not None:
+        _write_tfds(store, plan, job.spec, ordered)
+    result = made(store.root, plan, ordered, findings, time.perf_counter() - run.started, len(done))
     announce("finished", written=result.written, skipped=result.skipped, failed=result.failed, seconds=result.seconds)
-    most = allowed[0] if allowed[0] is not None else int((allowed[1] or 0) * listed)
+    count, share = run.allowed
+    most = count if count is not None else math.floor((share or 0) * result.listed + 1e-9)
     if result.failed > most:
-        store.remove(SUCCESS)
         raise TooManyFailuresError(_failure_message(result, most))
-    if store.size(SUCCESS) is None:
-        remove_staged(store)
-        with store.publish(SUCCESS):
-            pass
+    remove_staged(store)
+    with store.publish(SUCCESS):
+        pass
     return result
 
 
-def _make_shards(
-    missing: list[ShardTask],
-    summaries: dict[int, ShardSummary],
-    job: Job,
-    engine: Engine,
-    announce: Announcer,
-    listed: int,
-) -> None:
-    already = sum(summary.listed for summary in summaries.values())
+def _committed_shards(run: _Run) -> dict[int, ShardSummary]:
+    """The shards that need not be made, by number."""
+    store, plan, kept = run.store, run.plan, {}
+    finished = store.size(SUCCESS) is not None
+    for task in plan.tasks:
+        name = samples_name(task.number)
+        summary = committed(store, name, plan.digest)
+        if summary is None or (run.job.retry and has_status(store, name, LOST)):
+            continue
+        if not finished and has_status(store, name, ("lost",)):  # a repaired set whose retry was interrupted
+            store.remove(name)
+            continue
+        kept[task.number] = summary
+    return kept
+
+
+def _make_shards(run: _Run, missing: list[ShardTask], already: int) -> None:
+    """Make the shards `missing`; the others hold `already` inputs."""
+    engine, listed = run.engine, sum(run.plan.listed.values())
     finished = ahead = 0
     left = {task.number for task in missing}
 
@@ -307,12 +332,11 @@ def _make_shards(
 
     if isinstance(engine, CountsItems):
         engine.on_progress = see_ahead
-    with announce.every(0.5, "progress", progress):
-        for summary in engine.run(partial(run_shard, job), missing):
-            summaries[summary.number] = summary
+    with run.announce.every(0.5, "progress", progress):
+        for summary in engine.run(partial(run_shard, run.job), missing):
             left.discard(summary.number)
             finished += summary.listed
-            announce(
+            run.announce(
                 "shard",
                 name=summary.name,
                 written=summary.count,
@@ -336,17 +360,17 @@ def _write_tfds(store: Store, plan: Plan, spec: PrepareSpec, summaries: Sequence
             file.write(content)
 
 
-def _run_facts(engine: Engine, plan: Plan, started: float, resumed: int) -> dict[str, Any]:
+def _run_facts(run: _Run, resumed: int) -> dict[str, Any]:
     return {
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "seconds": round(time.perf_counter() - started, 3),
+        "seconds": round(time.perf_counter() - run.started, 3),
         "resumed_shards": resumed,
-        "source": plan.source,
+        "source": run.plan.source,
         "host": platform.node(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "shardmill": shardmill.__version__,
-        **engine.describe(),
+        **run.engine.describe(),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, BinaryIO, Final
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.image.base import Encoded, Refused
-from shardmill.layout import SUMMARY_KEY
+from shardmill.layout import INDEX_SUFFIX, SUMMARY_KEY
 from shardmill.storage import Store
 
 _ROWS_PER_GROUP: Final = 1 << 13
@@ -129,15 +129,17 @@ def committed(store: Store, name: str, plan: str) -> ShardSummary | None:
     """The summary of a shard that is committed for `plan` and whose files have their sizes, else None."""
     if store.size(name) is None:
         return None
-    with store.open(name) as file:
-        metadata = pq.read_metadata(file).metadata or {}
-    if SUMMARY_KEY not in metadata:
+    try:
+        with store.open(name) as file:
+            metadata = pq.read_metadata(file).metadata or {}
+        values = json.loads(metadata[SUMMARY_KEY])
+        for channel in ("channel_totals", "channel_squares"):
+            values[channel] = tuple(values[channel])
+        summary = ShardSummary(**{field.name: values[field.name] for field in fields(ShardSummary)})
+    except (pa.ArrowInvalid, KeyError, ValueError, TypeError):  # not a table of ours, or not a whole one
         return None
-    values = json.loads(metadata[SUMMARY_KEY])
-    for channel in ("channel_totals", "channel_squares"):
-        values[channel] = tuple(values[channel])
-    summary = ShardSummary(**{field.name: values[field.name] for field in fields(ShardSummary)})
-    if summary.plan != plan or store.size(summary.name) != summary.bytes:
+    sizes = store.size(summary.name), store.size(summary.name + INDEX_SUFFIX)
+    if summary.plan != plan or sizes != (summary.bytes, summary.index_bytes):
         return None
     return summary
 
@@ -146,11 +148,11 @@ LOST: Final = ("failed", "lost")
 """Statuses of inputs that a retry may mend."""
 
 
-def has_losses(store: Store, name: str) -> bool:
-    """Whether an input of the shard has failed, or was lost to damage since."""
+def has_status(store: Store, name: str, wanted: Sequence[str]) -> bool:
+    """Whether an input of the shard has one of the `wanted` statuses."""
     with store.open(name) as file:
         statuses = pq.read_table(file, columns=["status"])["status"]
-    return bool(pc.any(pc.is_in(statuses, value_set=pa.array(LOST))).as_py())
+    return bool(pc.any(pc.is_in(statuses, value_set=pa.array(wanted))).as_py())
 
 
 def renewed_sizes(store: Store, name: str) -> dict[str, int | None]:

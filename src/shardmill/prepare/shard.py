@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from posixpath import basename
 from typing import Any, BinaryIO, Final
@@ -21,6 +20,7 @@ from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import read_rows
 from shardmill.prepare.fingerprint import transform_and_fingerprint
 from shardmill.prepare.names import shard_name
+from shardmill.prepare.reading import read_listed
 from shardmill.prepare.samples import (
     CARRIED,
     SamplesWriter,
@@ -29,8 +29,6 @@ from shardmill.prepare.samples import (
     outcome_columns,
     renewed_sizes,
 )
-from shardmill.sources.base import STAGED
-from shardmill.sources.names import to_path
 from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, UnreadableError, open_store
 
@@ -69,8 +67,8 @@ class ShardCall:
     task: ShardTask
     one_by_one: bool = False
     """Let no two images be in the transform at once, so that a crash can be blamed."""
-    blamed: Mapping[int, str] = field(default_factory=dict)
-    """Rows that must not be decoded, with what happened when they were."""
+    blamed: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """Rows that must not be decoded, with the reason's code and sentence."""
 
 
 @dataclass(slots=True)
@@ -99,6 +97,14 @@ class _HashingFile:
         return self._file.write(data)
 
 
+class _OvertakenError(Exception):
+    """Another attempt has committed the shard."""
+
+    def __init__(self, summary: ShardSummary) -> None:
+        super().__init__(summary)
+        self.summary = summary
+
+
 def make_shard(call: ShardCall) -> ShardSummary:
     """Write, publish and commit the shard, unless another attempt has; returns its summary.
 
@@ -119,12 +125,21 @@ def make_shard(call: ShardCall) -> ShardSummary:
             "so its bytes would differ; install the same versions on every worker"
         )
     shard_format: Format = registry.load(registry.FORMATS, "format", job.spec.shard_format)(job.spec.feature_keys)
+    try:
+        return _write(call, dest, transform, shard_format)
+    except _OvertakenError as overtaken:
+        return overtaken.summary
+
+
+def _write(call: ShardCall, dest: Store, transform: Transform, shard_format: Format) -> ShardSummary:
+    """Shard, then index, then the samples table that commits them."""
+    job, task = call.job, call.task
     rows = read_rows(task, dest)
     carried = pa.schema([rows.schema.field(name) for name in rows.schema.names if name.startswith(CARRIED)])
     bare = pa.schema([column.with_name(column.name.removeprefix(CARRIED)) for column in carried])
     name = shard_name(job.spec, task, shard_format.suffix)
-    with ExitStack() as stack:
-        samples = SamplesWriter(stack.enter_context(dest.publish(samples_name(task.number))), bare)
+    with dest.publish(samples_name(task.number)) as table:
+        samples = SamplesWriter(table, bare)
         tally = _Tally()
         with dest.publish(name) as file:
             hashing = _HashingFile(file)
@@ -142,6 +157,9 @@ def make_shard(call: ShardCall) -> ShardSummary:
                     tally.refused(outcome)
                 samples.add(columns, row.carried)
             index = writer.finish()
+            done = committed(dest, samples_name(task.number), job.plan)
+            if done is not None and not job.retry:  # another attempt was quicker: what it published stands
+                raise _OvertakenError(done)
         with dest.publish(name + shard_format.index_suffix) as file:
             file.write(index)
         summary = ShardSummary(
@@ -260,16 +278,17 @@ def _read(call: ShardCall, rows: pa.Table, dest: Store) -> Iterator[tuple[_Row, 
             }
             row = _Row(number, key, uri, label, class_name, values, columns)
             number += 1
-            size = renewed.get(key, size)
+            if offset is None:
+                size = renewed.get(key, size)
             data: bytes | None = None
             if duplicate_of is not None:
                 row.refused = Refused("skipped", "duplicate", f"has the same bytes as {duplicate_of}")
             elif size is not None and size > limit:
                 row.refused = _too_large(limit)
             else:
-                data = _read_one(row, call.job.staged and uri.startswith(STAGED), source, dest, offset, size, limit)
+                data = _read_one(row, call.job.staged, source, dest, offset, size, limit)
             if data is not None and row.number in call.blamed:
-                row.refused, data = _blame(call.blamed[row.number]), None
+                row.refused, data = Refused("failed", *call.blamed[row.number]), None
             yield row, data
 
 
@@ -277,15 +296,8 @@ def _read_one(
     row: _Row, staged: bool, source: Store, dest: Store, offset: int | None, size: int | None, limit: int
 ) -> bytes | None:
     """The image's bytes; None, and `row.refused` set, where they are not to be had."""
-    store, path = (dest, row.uri.removeprefix(STAGED)) if staged else (source, to_path(row.uri))
     try:
-        if not path:
-            raise UnreadableError("not_found", path)
-        data = (
-            store.read(path, offset, size)
-            if offset is not None
-            else store.read(path, None, None if size is not None else limit + 1)
-        )
+        data = read_listed(row.uri, offset, size, source, dest if staged else None, limit)
     except UnreadableError as error:
         row.refused = Refused("failed", error.reason, _CODES.get(error.reason, error.reason.replace("_", " ")))
         return None
@@ -302,11 +314,6 @@ def _read_one(
 
 def _too_large(limit: int) -> Refused:
     return Refused("failed", "too_many_bytes", f"holds more than {limit} bytes (--max-source-bytes)")
-
-
-def _blame(cause: str) -> Refused:
-    reason = "timed_out" if cause.startswith("took") else "out_of_memory" if cause.startswith("needed") else "crashed"
-    return Refused("failed", reason, cause)
 
 
 def _difference(theirs: str, ours: str) -> str:

@@ -15,19 +15,24 @@ _FOLDER: Final = "_plan"
 _BLOB_BYTES: Final = 256_000_000
 
 
+def _blob_name(number: int) -> str:
+    return f"{_FOLDER}/staged-{number:05d}.bin"
+
+
 class _Blobs:
     """Images one behind the other in files of DEST."""
 
-    def __init__(self, dest: Store) -> None:
+    def __init__(self, dest: Store, stack: ExitStack) -> None:
+        """The file that is open is published when it is full or `stack` ends, and dropped when that ends in an error."""
         self._dest = dest
-        self._stack = ExitStack()
+        self._stack = stack.enter_context(ExitStack())
         self._file: BinaryIO | None = None
         self._name = ""
         self._size = self._count = 0
 
     def add(self, image: bytes) -> tuple[str, int]:
         if self._file is None:
-            self._name = f"{_FOLDER}/staged-{self._count:05d}.bin"
+            self._name = _blob_name(self._count)
             self._file = self._stack.enter_context(self._dest.publish(self._name))
             self._size, self._count = 0, self._count + 1
         offset = self._size
@@ -35,12 +40,9 @@ class _Blobs:
         self._size += len(image)
         name = self._name
         if self._size >= _BLOB_BYTES:
-            self.close()
+            self._stack.close()
+            self._file = None
         return STAGED + name, offset
-
-    def close(self) -> None:
-        self._stack.close()
-        self._file = None
 
 
 class _Nowhere:
@@ -58,10 +60,13 @@ def list_batches(source: Source | StagedSource, dest: Store | None) -> Iterator[
     if dest is None:
         yield from source.staged_batches(_Nowhere())
         return
-    blobs = _Blobs(dest)
-    with blobs._stack:
-        yield from source.staged_batches(blobs)
-        blobs.close()
+    with ExitStack() as stack:
+        yield from source.staged_batches(_Blobs(dest, stack))
+
+
+def has_staged(dest: Store) -> bool:
+    """Whether copies are there."""
+    return dest.size(_blob_name(0)) is not None
 
 
 def remove_staged(dest: Store) -> None:

@@ -11,7 +11,7 @@ from shardmill.plan.cut import ShardTask
 from shardmill.prepare.samples import ShardSummary
 from shardmill.prepare.shard import Job, ShardCall, make_shard
 
-_MOST_BLAMED: Final = 20
+_MOST_BLAMED: Final = 100
 _OTHER_DEATHS: Final = 3
 
 
@@ -36,7 +36,7 @@ def run_shard(job: Job, task: ShardTask) -> ShardSummary:
             elif not call.one_by_one:
                 call = replace(call, one_by_one=True)
             else:
-                call = replace(call, blamed={**call.blamed, death.taken - 1: death.cause})
+                call = replace(call, blamed={**call.blamed, death.taken - 1: (death.reason, death.cause)})
             if other_deaths >= _OTHER_DEATHS or len(call.blamed) > _MOST_BLAMED:
                 what = f"{len(call.blamed)} images" if call.blamed else f"shard {task.number}"
                 raise ResumableError(

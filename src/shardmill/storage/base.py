@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from shardmill.errors import ShardmillError
+from shardmill.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Entry:
     """Bytes; None where it could not be told (a dangling link)."""
 
 
-class UnreadableError(ShardmillError):
+class UnreadableError(UsageError):
     """A file that no retry will make readable: it is absent, forbidden, or not a file."""
 
     def __init__(self, reason: str, path: str) -> None:

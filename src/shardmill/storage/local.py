@@ -32,6 +32,8 @@ _UNREADABLE: Final = {
     errno.ENAMETOOLONG: "name_too_long",
 }
 
+_UNWRITABLE: Final = frozenset((*_UNREADABLE, errno.EROFS, errno.EEXIST)) - {errno.ENOENT}
+
 
 @dataclass(frozen=True, slots=True)
 class LocalStore:
@@ -47,12 +49,8 @@ class LocalStore:
             try:
                 return _read(self._path(path), start, length)
             except OSError as error:
-                if error.errno in _UNREADABLE:
-                    raise UnreadableError(_UNREADABLE[error.errno], path) from error
-                if attempt == _READ_ATTEMPTS - 1:
-                    raise ResumableError(
-                        f"cannot read {path}: {error.strerror}. Check the disk or mount, then run the same command again."
-                    ) from error
+                if error.errno in _UNREADABLE or attempt == _READ_ATTEMPTS - 1:
+                    raise _read_error(error, path) from error
                 time.sleep(0.1 * 4**attempt)
         raise AssertionError("unreachable")
 
@@ -62,13 +60,13 @@ class LocalStore:
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 return None
-            raise _write_error(error, path) from error
+            raise _read_error(error, path) from error
 
     def open(self, path: str) -> BinaryIO:
         try:
-            return Path(self._path(path)).open("rb")
+            return os.fdopen(_open_file(self._path(path)), "rb")
         except OSError as error:
-            raise UnreadableError(_UNREADABLE.get(error.errno or 0, "not_found"), path) from error
+            raise _read_error(error, path) from error
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         return _walk(self._path(prefix) if prefix else self.root, prefix.strip("/"), ())
@@ -100,32 +98,52 @@ class LocalStore:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
+        root, path = Path(self.root), Path(self.root, "_lock")
         try:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-            file = Path(self.root, "_lock").open("a+b")  # noqa: SIM115  # entered below, once it is known to open
+            is_new = not root.exists()
+            root.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+b")
         except OSError as error:
             raise _write_error(error, self.root) from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(
-                    f"another run is writing to {self.root}; wait for it to end or choose another DEST."
-                ) from error
-            _clear_scratch(Path(self.root, SCRATCH))
+            if not _try_lock(file, path):
+                raise UsageError(f"another run is writing to {self.root}; wait for it to end or choose another DEST.")
+            _clear_scratch(root / SCRATCH)
             try:
                 yield
             finally:
-                _clear_scratch(Path(self.root, SCRATCH))
+                _clear_scratch(root / SCRATCH)
+                if is_new:
+                    _remove_untouched(root, path)
+
+
+def _try_lock(file: BinaryIO, path: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except (BlockingIOError, FileNotFoundError):  # the latter: its owner has just removed it, having written nothing
+        return False
+
+
+def _remove_untouched(root: Path, lock: Path) -> None:
+    with suppress(OSError):  # the next run may have come meanwhile, or the whole folder be gone
+        if list(root.iterdir()) == [lock]:
+            lock.unlink()
+            root.rmdir()
+
+
+def _open_file(path: str) -> int:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hang the run
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return descriptor
 
 
 def _read(path: str, start: int | None, length: int | None) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO must not hang the run
+    descriptor = _open_file(path)
     try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-        wanted = max(status.st_size - (start or 0), 0)
+        wanted = max(os.fstat(descriptor).st_size - (start or 0), 0)
         if length is not None:
             wanted = min(wanted, length)
         if start:
@@ -148,23 +166,25 @@ def _walk(folder: str, prefix: str, seen: tuple[tuple[int, int], ...]) -> Iterat
         if identity in seen:  # a link back to a folder above
             return
         with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
+            names = sorted((entry.name, _is_folder(entry)) for entry in scan)
     except OSError as error:
-        if error.errno in _UNREADABLE:
-            raise UnreadableError(_UNREADABLE[error.errno], prefix or folder) from error
-        raise ResumableError(
-            f"cannot list {prefix or folder}: {error.strerror}. Check the disk or mount and run it again."
-        ) from error
-    for entry in entries:
-        path = f"{prefix}/{entry.name}" if prefix else entry.name
+        raise _read_error(error, prefix or folder) from error
+    for name, is_folder in names:
+        path = f"{prefix}/{name}" if prefix else name
+        if is_folder:
+            yield from _walk(f"{folder}/{name}", path, (*seen, identity))
+            continue
         try:
-            if entry.is_dir():
-                yield from _walk(entry.path, path, (*seen, identity))
-                continue
-            size = entry.stat().st_size
+            yield Entry(path, os.stat(f"{folder}/{name}").st_size)  # noqa: PTH116
         except OSError:  # a dangling link or one without end: named by whoever reads it
-            size = None
-        yield Entry(path, size)
+            yield Entry(path, None)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link without end
+        return False
 
 
 def _sync_folder(folder: Path) -> None:
@@ -182,12 +202,20 @@ def _clear_scratch(folder: Path) -> None:
         folder.rmdir()
 
 
+def _read_error(error: OSError, path: str) -> ShardmillError:
+    if error.errno in _UNREADABLE:
+        return UnreadableError(_UNREADABLE[error.errno], path)
+    return ResumableError(
+        f"cannot read {path}: {error.strerror}. Check the disk or mount and run the same command again."
+    )
+
+
 def _write_error(error: OSError, path: str) -> ShardmillError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResumableError(
             f"no space left for {path}. Free some and run the same command again: what is done stays done."
         )
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+    if error.errno in _UNWRITABLE:
         return UsageError(f"cannot write {path}: {error.strerror}. Choose a DEST that you may write to.")
     return ResumableError(
         f"cannot write {path}: {error.strerror}. Check the disk or mount, then run the same command again."
