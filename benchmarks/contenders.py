@@ -55,7 +55,7 @@ def write_tensorflow(job: Job) -> None:
 
 
 def _prepare(job: Job, transform: Literal["native", "tensorflow"], engine: Literal["local", "spark"]) -> None:
-    from shardmill.prepare.run import prepare
+    from shardmill.operations.prepare.run import prepare
 
     prepare(
         str(job.source),

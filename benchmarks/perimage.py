@@ -24,10 +24,10 @@ from shardmill import isolation
 from shardmill.image.base import ImageSpec
 from shardmill.image.native import NativeTransform
 from shardmill.layout import samples_name
+from shardmill.operations.prepare.run import prepare
+from shardmill.operations.prepare.shard import Job, ShardCall, make_shard
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import load, read_rows
-from shardmill.prepare.run import prepare
-from shardmill.prepare.shard import Job, ShardCall, make_shard
 from shardmill.spec import PrepareSpec
 from shardmill.storage import open_store
 

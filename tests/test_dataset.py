@@ -9,7 +9,7 @@ from shardmill.dataset import Dataset, is_shard_name, missing_siblings
 from shardmill.errors import DamageError, UsageError
 from shardmill.formats.base import Sample
 from shardmill.formats.tfrecord import TFRecordFormat
-from shardmill.prepare.run import prepare
+from shardmill.operations.prepare.run import prepare
 from tests.pictures import CLASSES, class_folder
 
 

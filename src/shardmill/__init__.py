@@ -2,4 +2,68 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from shardmill.dataset import Dataset
+    from shardmill.operations.demo.run import DemoResult, demo
+    from shardmill.operations.doctor import DoctorReport, doctor
+    from shardmill.operations.prepare.result import PrepareResult
+    from shardmill.operations.prepare.run import prepare
+    from shardmill.operations.show.result import ShowResult
+    from shardmill.operations.show.run import show
+    from shardmill.operations.verify.result import VerifyResult
+    from shardmill.operations.verify.run import verify
+
+from shardmill.errors import (
+    DamageError,
+    MissingExtraError,
+    ResumableError,
+    ShardmillError,
+    TooManyFailuresError,
+    UsageError,
+)
+
 __version__ = "0.1.0"
+__all__ = [
+    "DamageError",
+    "Dataset",
+    "DemoResult",
+    "DoctorReport",
+    "MissingExtraError",
+    "PrepareResult",
+    "ResumableError",
+    "ShardmillError",
+    "ShowResult",
+    "TooManyFailuresError",
+    "UsageError",
+    "VerifyResult",
+    "__version__",
+    "demo",
+    "doctor",
+    "prepare",
+    "show",
+    "verify",
+]
+
+_HOMES: Final = {
+    "Dataset": "dataset",
+    "DemoResult": "operations.demo.run",
+    "DoctorReport": "operations.doctor",
+    "PrepareResult": "operations.prepare.result",
+    "ShowResult": "operations.show.result",
+    "VerifyResult": "operations.verify.result",
+    "demo": "operations.demo.run",
+    "doctor": "operations.doctor",
+    "prepare": "operations.prepare.run",
+    "show": "operations.show.run",
+    "verify": "operations.verify.run",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
+    """Import a public name when it is first used, so that `import shardmill` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'shardmill' has no attribute {name!r}")
+    return getattr(import_module(f"shardmill.{_HOMES[name]}"), name)

@@ -16,7 +16,7 @@ import pytest
 
 from shardmill.dataset import Dataset
 from shardmill.errors import DamageError
-from shardmill.prepare.run import prepare
+from shardmill.operations.prepare.run import prepare
 from tests.outputs import contents
 from tests.pictures import class_folder
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shardmill.errors import ResumableError, UsageError
-from shardmill.prepare.run import prepare
+from shardmill.operations.prepare.run import prepare
 from shardmill.storage import open_store
 from tests.outputs import contents, outcomes, samples
 from tests.pictures import class_folder, jpeg

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from shardmill.prepare.run import prepare
+from shardmill.operations.prepare.run import prepare
 from tests.outputs import contents, manifest
 from tests.pictures import class_folder, jpeg
 from tests.spark_cluster import SparkCluster, spark_cluster

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shardmill.prepare.run import prepare
+from shardmill.operations.prepare.run import prepare
 from tests.faults.crashing import CRASH, EAT, HANG
 from tests.outputs import contents, manifest, samples
 from tests.pictures import class_folder, jpeg

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from shardmill import isolation
 from shardmill.engines.local import LocalEngine
 from shardmill.errors import UsageError
+from shardmill.operations.prepare.planning import take_plan
 from shardmill.plan.listing import Census, annotate, class_names, label_numbers, split_counts
 from shardmill.plan.store import Plan, read_rows
-from shardmill.prepare.planning import take_plan
 from shardmill.spec import PrepareSpec, Sharding
 from shardmill.storage import open_store
 from tests.plan.listings import keys_of, listed, numbered, ordered

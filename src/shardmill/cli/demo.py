@@ -8,7 +8,7 @@ from functools import partial
 
 from shardmill.cli.parse import parse, print_json
 from shardmill.cli.progress import progress_listener
-from shardmill.demo.run import demo
+from shardmill.operations.demo.run import demo
 
 
 def run(words: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shardmill.cli.parse import parse, print_json
-from shardmill.doctor import doctor, lines
+from shardmill.operations.doctor import doctor, lines
 
 
 def run(words: Sequence[str]) -> int:

@@ -8,8 +8,8 @@ from typing import Final
 
 from shardmill.cli.parse import parse, print_json
 from shardmill.cli.progress import progress_listener
-from shardmill.prepare.result import PrepareResult
-from shardmill.prepare.run import prepare
+from shardmill.operations.prepare.result import PrepareResult
+from shardmill.operations.prepare.run import prepare
 from shardmill.units import format_bytes, format_count, format_seconds
 
 _GROUPS: Final = {

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from shardmill.prepare.events import Event
+from shardmill.operations.prepare.events import Event
 from shardmill.units import format_seconds
 
 _QUIET_S: Final = 2.0

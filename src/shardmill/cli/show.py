@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from shardmill.cli.parse import parse, print_json
-from shardmill.show.run import show
-from shardmill.show.words import lines
+from shardmill.operations.show.run import show
+from shardmill.operations.show.words import lines
 
 _EXAMPLES: Final = """\
   shardmill show shards/

@@ -9,8 +9,8 @@ from typing import Final
 from shardmill.cli.parse import parse, print_json
 from shardmill.cli.progress import counting
 from shardmill.errors import DamageError
-from shardmill.verify.result import lines
-from shardmill.verify.run import verify
+from shardmill.operations.verify.result import lines
+from shardmill.operations.verify.run import verify
 
 _EXAMPLES: Final = """\
   shardmill verify shards/

@@ -1,0 +1,1 @@
+"""What the commands do, one package or module each. The public functions are `shardmill.prepare` and so on."""

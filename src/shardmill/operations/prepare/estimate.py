@@ -1,0 +1,85 @@
+"""What is found out about images before the run: in a child process, since decoders may crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shardmill import isolation, registry
+from shardmill.image.base import Encoded, Transform
+from shardmill.operations.prepare.fingerprint import transform_and_fingerprint
+from shardmill.operations.prepare.reading import read_listed
+from shardmill.sources.base import STAGED
+from shardmill.spec import PrepareSpec
+from shardmill.storage import UnreadableError, open_store
+
+_RECORD_OVERHEAD: Final = 400
+"""Bytes of a record beside its image, about."""
+_UNREAD_RECORD_BYTES: Final = 30_000
+"""Assumed where no sampled image can be read or decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSize:
+    """Expected bytes of a record, and the images that this comes from."""
+
+    bytes: float
+    sampled: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Some rows of a listing, to be read and encoded."""
+
+    rows: tuple[dict[str, Any], ...]
+    spec: PrepareSpec
+    source_root: str
+    staged_in: str | None
+    """DEST, where the source's images were copied there."""
+
+
+def fingerprint(spec: PrepareSpec) -> str:
+    """Fingerprint of the spec's transform on this machine.
+
+    Raises:
+        UsageError: the transform is not installed, or cannot do what the spec asks.
+    """
+    return transform_and_fingerprint(spec.transform, spec.image)[1]
+
+
+def expected_record(sample: Sample, child: isolation.Child) -> RecordSize:
+    """Mean size over `sample`, found in `child`; an assumption where none of it can be had."""
+    try:
+        sizes = child.call(_encoded_sizes, sample)
+    except isolation.ChildDiedError:
+        sizes = []  # the run finds out which image it was
+    if not sizes:
+        return RecordSize(_UNREAD_RECORD_BYTES, 0)
+    return RecordSize(sum(sizes) / len(sizes) + _RECORD_OVERHEAD, len(sizes))
+
+
+def _encoded_sizes(sample: Sample) -> list[int]:
+    # The native transform serves for both: its sizes are those of the other within a few percent.
+    transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(sample.spec.image)
+    sizes = []
+    for number, outcome in enumerate(transform.run(_images(sample))):
+        isolation.journal().finish(number)
+        if isinstance(outcome, Encoded):
+            sizes.append(len(outcome.jpeg))
+    return sizes
+
+
+def _images(sample: Sample) -> Iterator[bytes]:
+    source, limit = open_store(sample.source_root), sample.spec.max_source_bytes
+    staged_in = None if sample.staged_in is None else open_store(sample.staged_in)
+    for number, row in enumerate(sample.rows):
+        uri, size = row["uri"], row["size"]
+        if uri == STAGED or (size or 0) > limit:
+            continue
+        try:
+            data = read_listed(uri, row["offset"], size, source, staged_in, limit)
+        except UnreadableError:
+            continue  # the run itself names it
+        isolation.journal().take(number)
+        yield data

@@ -1,0 +1,123 @@
+"""What to do about what DEST already holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Literal
+
+from shardmill.errors import DamageError, UsageError
+from shardmill.formats.tfds import TFDS_FILES
+from shardmill.layout import DUPLICATES, INDEX_SUFFIX, LABELS, MANIFEST, SUCCESS, samples_name
+from shardmill.operations.prepare.names import shard_name
+from shardmill.plan import store as plan_store
+from shardmill.plan.store import Plan
+from shardmill.spec import PrepareSpec
+from shardmill.storage import Store
+
+OnExists = Literal["resume", "overwrite", "fail"]
+
+
+def plan_to_follow(
+    store: Store, spec: PrepareSpec, source_root: str, fingerprint: str, on_exists: OnExists, *, moved: bool
+) -> Plan | None:
+    """The plan to continue, or None where a new one is to be taken.
+
+    Raises:
+        UsageError: DEST holds something else than what is asked for.
+    """
+    plan = None if on_exists == "overwrite" else plan_store.load(store)
+    if on_exists == "overwrite":
+        _remove_old(store)
+        return None
+    if plan is None:
+        _check_empty(store)
+        return None
+    if on_exists == "fail":
+        raise UsageError(
+            f"{store.root} already holds a data set; choose another DEST, or --on-exists resume or overwrite."
+        )
+    if plan.spec != spec.to_json():
+        raise UsageError(
+            f"{store.root} was begun with other options ({_difference(plan.spec, spec.to_json())}); repeat those, choose another "
+            "DEST, or start anew with --on-exists overwrite."
+        )
+    if plan.source_root != source_root and not moved:
+        raise UsageError(
+            f"{store.root} was begun from {plan.source_root}, not {source_root}; if the same images have moved there, add --moved, "
+            "else choose another DEST or --on-exists overwrite."
+        )
+    if plan.fingerprint != fingerprint:
+        raise UsageError(
+            f"{store.root} was begun with other versions of the image codecs, so the bytes would differ ({plan.fingerprint[:150]} then, "
+            f"{fingerprint[:150]} now); install those, or start anew with --on-exists overwrite."
+        )
+    return plan
+
+
+def _check_empty(store: Store) -> None:
+    known = ("_tmp/", "_plan/", "_lock")
+    strangers = [entry.path for entry in store.list() if not entry.path.startswith((".", *known))]
+    if strangers:
+        raise UsageError(
+            f"{store.root} is not empty ({', '.join(strangers[:3])}{' …' if len(strangers) > 3 else ''}) and holds no data set of ours; "
+            "choose an empty or a new folder as DEST."
+        )
+    for entry in list(store.list()):
+        if entry.path.startswith("_plan/"):  # of a plan that was never finished
+            store.remove(entry.path)
+
+
+def _remove_old(store: Store) -> None:
+    """Delete what the manifest or plan in DEST names, and nothing else; what must not be taken for whole goes first."""
+    plan = None
+    with suppress(DamageError):  # the manifest may still name the files
+        plan = plan_store.load(store)
+    names = set(_named_by_manifest(store)) | set(_named_by_plan(plan))
+    if not names:
+        _check_empty(store)
+    for name in (SUCCESS, MANIFEST, LABELS, DUPLICATES):
+        store.remove(name)
+    for name in sorted(names):
+        store.remove(name)
+    for entry in list(store.list("_plan")) if store.size("_plan") is not None else ():
+        store.remove(entry.path)
+
+
+def _named_by_manifest(store: Store) -> Iterator[str]:
+    if store.size(MANIFEST) is None:
+        return
+    try:
+        shards: list[dict[str, Any]] = json.loads(store.read(MANIFEST))["data"]["shards"]
+        names = [str(shard["name"]) for shard in shards]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamageError(
+            f"{store.root}/{MANIFEST} is damaged ({error}), so what is ours cannot be told; empty the folder by hand."
+        ) from error
+    for number, name in enumerate(names):
+        if "/" not in name and name not in ("", ".", ".."):
+            yield from (name, name + INDEX_SUFFIX, samples_name(number))
+
+
+def _named_by_plan(plan: Plan | None) -> Iterator[str]:
+    if plan is None:
+        return
+    tfds_name, suffix = plan.spec.get("tfds_name"), ".tfrecord"
+    if tfds_name is not None:
+        yield from TFDS_FILES
+    for task in plan.tasks:
+        name = shard_name(PrepareSpec(tfds_name=tfds_name), task, suffix)
+        yield from (name, name + INDEX_SUFFIX, samples_name(task.number))
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
+    found = []
+    for name in sorted(then.keys() | now.keys()):
+        old, new = then.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            if old != new:
+                found.append(_difference(old, new, f"{prefix}{name}."))
+        elif old != new:
+            found.append(f"{prefix}{name} {old!r} then, {new!r} now")
+    return "; ".join(found)

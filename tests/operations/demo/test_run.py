@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from shardmill.cli.parse import parse
+from shardmill.errors import UsageError
+from shardmill.operations.demo.run import demo
+from shardmill.operations.prepare.run import prepare
+
+
+@pytest.mark.slow
+def test_the_tour(tmp_path: Path) -> None:
+    said: list[str] = []
+    result = demo(str(tmp_path / "a folder"), quick=True, say=said.append)
+    assert result.verified.ok
+    assert (result.prepared.listed, result.prepared.written, result.prepared.failed) == (122, 119, 3)
+    assert result.shown.shown == 40
+    assert result.spark_agrees is None
+    assert said[-1] == f"Look at the contact sheet: {result.sheet}"
+    with Image.open(result.sheet) as sheet:
+        assert sheet.format == "PNG"
+    commands = [shlex.split(line)[1:] for line in said if line.startswith("   $ ")]
+    assert [words[:2] for words in commands] == [["shardmill", name] for name in ("prepare", "verify", "show")]
+    arguments, _ = parse("prepare", prepare, commands[0][2:])
+    again = prepare(**arguments)
+    assert again.already_complete  # the command that was told is the one that was run
+
+    (tmp_path / "a folder/photos/mine.txt").touch()
+    renewed = demo(str(tmp_path / "a folder"), quick=True)
+    assert renewed.prepared.listed == 122
+    assert not (tmp_path / "a folder/photos/mine.txt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+def test_spark_makes_the_same_shards(tmp_path: Path) -> None:
+    said: list[str] = []
+    result = demo(str(tmp_path / "demo"), say=said.append)
+    assert result.spark_agrees is True
+    assert any("byte for byte" in line for line in said)
+
+
+def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/mine.jpg").touch()
+    with pytest.raises(UsageError, match="something else"):
+        demo(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["mine.jpg", "photos"]
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="cannot use"):
+        demo(str(tmp_path / "file"))
