@@ -62,8 +62,14 @@ _HOMES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
-    """Import a public name when it is first used, so that `import shardmill` costs nothing."""
-    if name not in _HOMES:
-        raise AttributeError(f"module 'shardmill' has no attribute {name!r}")
-    return getattr(import_module(f"shardmill.{_HOMES[name]}"), name)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:  # to a type checker, only what stands above is there, so that it sees a misspelt name
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401  # whatever the name stands for
+        """Import a public name when it is first used, so that `import shardmill` costs nothing."""
+        if name not in _HOMES:
+            raise AttributeError(f"module 'shardmill' has no attribute {name!r}")
+        return getattr(import_module(f"shardmill.{_HOMES[name]}"), name)

@@ -24,10 +24,14 @@ from typing import Any, Final, TypeVar
 
 import psutil
 
+from shardmill.units import in_range, parse_bytes
+
 T = TypeVar("T")
 R = TypeVar("R")
 
 _POLL_S: Final = 0.2
+_LEAST_MEMORY: Final = 64_000_000
+_LEAST_TIMEOUT_S: Final = 1
 # glibc gives large blocks back to the kernel at once and faults them in again for the next image: measured here, that is
 # a fifth of the time an image takes. Bounded, so that memory stays bounded.
 _CHILD_ENVIRONMENT: Final = {
@@ -109,6 +113,16 @@ class Limits:
     """Seconds without progress while dangerous code runs."""
     memory_bytes: int = 4 << 30
     """Resident memory of the child."""
+
+
+def parse_limits(image_timeout: float, worker_memory: str) -> Limits:
+    """The limits that the flags of these names ask for.
+
+    Raises:
+        UsageError: one of them leaves no room to work in.
+    """
+    memory_bytes = in_range("--worker-memory", parse_bytes(worker_memory), _LEAST_MEMORY)
+    return Limits(in_range("--image-timeout", image_timeout, _LEAST_TIMEOUT_S), memory_bytes)
 
 
 class Child:

@@ -7,7 +7,7 @@ from typing import Final
 MANIFEST: Final = "_manifest.json"
 SUCCESS: Final = "_SUCCESS"
 LABELS: Final = "labels.txt"
-DUPLICATES: Final = "_samples/duplicates.parquet"
+DUPLICATES: Final = "_duplicates.parquet"
 INDEX_SUFFIX: Final = ".idx"
 MANIFEST_FORMAT: Final = "shardmill/1"
 SUMMARY_KEY: Final = b"shardmill.shard"

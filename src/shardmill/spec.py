@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from shardmill.errors import UsageError
 from shardmill.image.base import ImageSpec
 from shardmill.sources.spec import SourceSpec
 
 N = TypeVar("N", int, float)
+
+_SPLIT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def parse_splits(text: str | None) -> tuple[tuple[str, float], ...]:
         return (("train", 1.0),)
     ratios = tuple((name, _number(name, value, float)) for name, value in _pairs("--splits", text))
     if any(not 0 < ratio <= 1 for _, ratio in ratios) or abs(sum(ratio for _, ratio in ratios) - 1) > 1e-6:
-        raise UsageError(f"--splits {text} does not add up to 1; write it like train=0.9,val=0.1")
+        raise UsageError(f"--splits {text} has no ratios above 0 that add up to 1; write it like train=0.9,val=0.1")
     return ratios
 
 
@@ -135,7 +138,7 @@ def check_split_name(name: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    if not name or not all(character.isalnum() or character in "_" for character in name):
+    if _SPLIT_NAME.fullmatch(name) is None:
         raise UsageError(f"{name!r} cannot name a split; use letters, digits and underscores")
     return name
 

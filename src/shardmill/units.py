@@ -1,11 +1,13 @@
-"""Sizes, shares and counts as people write them."""
+"""Sizes, shares, counts and names as people write and read them."""
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 from shardmill.errors import UsageError
+
+N = TypeVar("N", int, float)
 
 _FACTORS: Final = {
     "": 1,
@@ -54,8 +56,21 @@ def parse_limit(text: str | int) -> tuple[int | None, float | None]:
     raise UsageError(f"{text!r} is not a limit; write a count like 10 or a percentage like 1%")
 
 
+def in_range(flag: str, value: N, low: int, high: int | None = None) -> N:
+    """`value` of the flag `flag`, if it lies between `low` and `high`.
+
+    Raises:
+        UsageError: it does not, or is not a number.
+    """
+    if not value >= low:  # nan is not
+        raise UsageError(f"{flag} is {value}; it takes a number of at least {low}")
+    if high is not None and value > high:
+        raise UsageError(f"{flag} is {value}; it takes a number of at most {high}")
+    return value
+
+
 def format_bytes(count: float) -> str:
-    """`count` bytes with three significant digits and a decimal unit."""
+    """`count` bytes with two or three significant digits and a decimal unit."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if abs(count) < 999.5 or unit == "TB":
             return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
@@ -69,7 +84,7 @@ def format_count(count: int, noun: str) -> str:
         noun
         if count == 1
         else f"{noun[:-1]}ies"
-        if noun.endswith("y")
+        if noun.endswith("y") and noun[-2] not in "aeiou"
         else f"{noun}es"
         if noun.endswith("s")
         else f"{noun}s"
@@ -79,9 +94,14 @@ def format_count(count: int, noun: str) -> str:
 
 def format_seconds(seconds: float) -> str:
     """`4.2 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def printable(text: str) -> str:
+    """`text` with control characters escaped, so that a name that came with data cannot steer a terminal."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)

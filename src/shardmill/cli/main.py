@@ -12,6 +12,7 @@ from typing import Final
 
 import shardmill
 from shardmill.errors import ShardmillError
+from shardmill.units import printable
 
 COMMANDS: Final = {
     "demo": "all of it on a small set made here, offline, in a minute",
@@ -65,7 +66,7 @@ def _run(name: str, words: Sequence[str]) -> int:
         command = import_module(f"shardmill.cli.{name}")
         code: int = command.run(words)
     except ShardmillError as error:  # anything else is a bug of ours: let its traceback show
-        print(f"shardmill: {error}", file=sys.stderr)
+        print("shardmill:", *map(printable, str(error).splitlines()), sep=" ", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("shardmill: interrupted; the same command continues where it stopped.", file=sys.stderr)

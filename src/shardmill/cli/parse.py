@@ -7,9 +7,16 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, NoReturn
 
 from shardmill.cli.flags import add_flags, dashed, summary
+from shardmill.errors import UsageError
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line, as every other error has it."""
+        self.exit(UsageError.exit_code, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def parse(
@@ -22,7 +29,7 @@ def parse(
     reports: bool = True,
 ) -> tuple[dict[str, Any], bool]:
     """The arguments for `function`, and whether `--json` was given (which commands that `report` take)."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"shardmill {name}",
         description=summary(function),
         epilog=f"examples:\n{examples}" if examples else None,

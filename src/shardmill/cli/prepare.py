@@ -10,7 +10,7 @@ from shardmill.cli.parse import parse, print_json
 from shardmill.cli.progress import progress_listener
 from shardmill.operations.prepare.result import PrepareResult
 from shardmill.operations.prepare.run import prepare
-from shardmill.units import format_bytes, format_count, format_seconds
+from shardmill.units import format_bytes, format_count, format_seconds, printable
 
 _GROUPS: Final = {
     "size": "images",
@@ -48,20 +48,27 @@ def lines(result: PrepareResult) -> list[str]:
     if result.dry_run:
         return _plan_lines(result)
     if result.already_complete:
+        lost = (
+            f" {format_count(result.lost, 'record')} were lost in a repair: --retry-failed makes them again."
+            if result.lost
+            else ""
+        )
         return [
-            f"{result.dest} is already complete: {format_count(result.written, 'record')} in {format_count(result.shards, 'shard')}.",
+            f"{result.dest} is {'already complete' if not lost else 'as the repair left it'}: {format_count(result.written, 'record')} in {format_count(result.shards, 'shard')}.{lost}",
             "The source was not listed again; --on-exists overwrite starts anew.",
         ]
-    rate = result.listed / result.seconds if result.seconds else 0.0
+    rate = f" ({result.listed / result.seconds:,.0f} images/s)" if result.seconds and not result.resumed_shards else ""
     text = [
         (
             f"{result.dest}: {format_count(result.written, 'record')} in {format_count(result.shards, 'shard')}, "
-            f"{format_bytes(result.bytes)}, {format_seconds(result.seconds)} ({rate:,.0f} images/s)"
+            f"{format_bytes(result.bytes)}, {format_seconds(result.seconds)}{rate}"
         ),
         f"  inputs   {result.listed:,} listed = {result.written:,} written + {result.skipped:,} skipped + {result.failed:,} failed",
     ]
     if len(result.splits) > 1:
         text.append("  splits   " + ", ".join(f"{name} {split['written']:,}" for name, split in result.splits.items()))
+    if result.unlabelled and result.classes:
+        text.append(f"  labels   {format_count(result.unlabelled, 'record')} without a class (label -1)")
     if result.resumed_shards:
         text.append(f"  resumed  {format_count(result.resumed_shards, 'shard')} of an earlier run kept")
     if result.reasons:
@@ -69,7 +76,7 @@ def lines(result: PrepareResult) -> list[str]:
             "  reasons  "
             + ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in result.reasons.items())
         )
-    text += [f"           {key}: {reason}" for key, reason in result.failures[:10]]
+    text += [f"           {printable(key)}: {printable(reason)}" for key, reason in result.failures[:10]]
     if result.duplicates["exact"]:
         crossing = result.duplicates["across_splits"]
         text.append(
@@ -87,8 +94,7 @@ def _plan_lines(result: PrepareResult) -> list[str]:
         f"plan for {result.dest} (nothing was written)",
         f"  inputs   {result.listed:,}"
         + (f", {format_bytes(source)}" if source is not None else ", sizes not known before reading"),
-        f"  classes  {result.classes:,}"
-        + (f", {draft['unlabelled']:,} inputs unlabelled" if draft["unlabelled"] else ""),
+        f"  classes  {result.classes:,}" + (f", {result.unlabelled:,} inputs unlabelled" if result.unlabelled else ""),
         "  splits   " + ", ".join(f"{name} {split['listed']:,}" for name, split in result.splits.items()),
         f"  shards   {result.shards:,}, up to {draft['inputs_per_shard']:,} inputs each",
     ]
@@ -109,5 +115,7 @@ def _plan_lines(result: PrepareResult) -> list[str]:
 def _ignored_lines(result: PrepareResult) -> list[str]:
     if not result.ignored_files:
         return []
-    kinds = ", ".join(f"{suffix or 'no suffix'} {count:,}" for suffix, count in sorted(result.ignored_files.items()))
+    kinds = ", ".join(
+        f"{printable(suffix) or 'no suffix'} {count:,}" for suffix, count in sorted(result.ignored_files.items())
+    )
     return [f"  ignored  {kinds}: not images by name; --include takes them"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from shardmill.operations.prepare.events import Event
-from shardmill.units import format_seconds
+from shardmill.units import format_count, format_seconds
 
 _QUIET_S: Final = 2.0
 _PLAIN_EVERY_S: Final = 10.0
@@ -27,7 +27,8 @@ def progress_listener() -> Iterator[Callable[[Event], None]]:
 
 class _PlainLines:
     def __init__(self) -> None:
-        self._started = self._last = time.monotonic()
+        self._started = time.monotonic()
+        self._last = self._started + _QUIET_S - _PLAIN_EVERY_S
         self._rate = _Rate()
 
     def __call__(self, event: Event) -> None:
@@ -68,11 +69,13 @@ def describe(event: Event, rate: _Rate) -> str:
         return "finishing: counting, looking for duplicates, writing the manifest"
     if event["event"] != "progress":
         return ""
-    text = f"{event['images']:,} of {event['of']:,} images, {rate.per_second:,.0f}/s"
+    text = f"{event['images']:,} of {event['of']:,} images"
+    if rate.per_second:
+        text += f", {rate.per_second:,.0f}/s"
     if event["waiting_for"]:
         return f"{text}, waiting for shards {', '.join(map(str, event['waiting_for']))}"
     left = f", {format_seconds(rate.seconds_left)} left" if rate.seconds_left is not None else ""
-    return f"{text}, {event['shards_left']:,} shards to go{left}"
+    return f"{text}, {format_count(event['shards_left'], 'shard')} to go{left}"
 
 
 @contextmanager

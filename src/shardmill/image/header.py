@@ -162,21 +162,40 @@ def read_jpeg_header(data: bytes) -> JpegHeader | Refused:
 
 def exif_orientation(exif: bytes) -> int:
     """Orientation in an EXIF block (from its TIFF header on), 1 to 8; 1 where there is none or the block is malformed."""
+    place = _orientation_place(exif)
+    if place is None:
+        return 1
+    value: int = struct.unpack_from(place[0], exif, place[1])[0]
+    return value if 1 <= value <= 8 else 1
+
+
+def with_upright_orientation(exif: bytes) -> bytes:
+    """The EXIF block of an image that has been turned upright: its orientation, where it has one, is 1."""
+    place = _orientation_place(exif)
+    if place is None:
+        return exif
+    changed = bytearray(exif)
+    struct.pack_into(place[0], changed, place[1], 1)
+    return bytes(changed)
+
+
+def _orientation_place(exif: bytes) -> tuple[str, int] | None:
+    """Format and offset of the orientation's value; None where there is none or the block is malformed."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None:
-        return 1
+        return None
     try:
         (directory,) = struct.unpack_from(order + "I", exif, 4)
         (count,) = struct.unpack_from(order + "H", exif, directory)
         for entry in range(directory + 2, directory + 2 + 12 * count, 12):
             tag, kind = struct.unpack_from(order + "HH", exif, entry)
             if tag == 0x0112:
-                value: int
-                (value,) = struct.unpack_from(order + ("I" if kind == 4 else "H"), exif, entry + 8)
-                return value if 1 <= value <= 8 else 1
+                value = order + ("I" if kind == 4 else "H")
+                struct.unpack_from(value, exif, entry + 8)
+                return value, entry + 8
     except struct.error:
         pass  # cut short: promise of the docstring
-    return 1
+    return None
 
 
 def without_metadata(data: bytes, header: JpegHeader) -> bytes:
@@ -188,11 +207,11 @@ def without_metadata(data: bytes, header: JpegHeader) -> bytes:
     kept = [header.rebuilt(data[: header.scan], _METADATA)]
     at = header.scan
     while True:  # progressive streams have segments between their scans
-        marker, length = data[at + 1], data[at + 2] << 8 | data[at + 3]
-        start = at
+        start, marker = at, data[at + 1]
         if marker == 0xD9:
             kept.append(data[at : at + 2])
             return b"".join(kept)
+        length = data[at + 2] << 8 | data[at + 3]
         following = _NEXT_SEGMENT.search(data, at + 2 + length)
         at = following.start() if following else len(data)
         if marker not in _METADATA:

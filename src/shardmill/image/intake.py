@@ -8,7 +8,7 @@ from typing import Final
 
 from shardmill.image.base import ImageSpec, Refused, SourceFacts
 from shardmill.image.geometry import Geometry, filtered_out, plan_geometry, too_large
-from shardmill.image.header import JpegHeader, read_jpeg_header, sniff, without_metadata
+from shardmill.image.header import JpegHeader, read_jpeg_header, sniff, with_upright_orientation, without_metadata
 from shardmill.image.lazy_open import OtherHeader, read_other_header
 from shardmill.image.orientation import swaps_sides
 
@@ -80,7 +80,7 @@ def take_in(data: bytes, spec: ImageSpec) -> Intake | Refused:
         facts=facts,
         jpeg=jpeg,
         icc=header.icc,
-        exif=header.exif,
+        exif=with_upright_orientation(header.exif) if header.exif and not spec.ignore_exif else header.exif,
     )
 
 

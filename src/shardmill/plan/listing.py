@@ -20,6 +20,8 @@ from shardmill.spec import PrepareSpec, check_split_name
 
 _NUMBERED: Final = re.compile(r"~\d+$")
 _SAMPLED_ROWS: Final = 64
+UNLABELLED: Final = "-1"
+"""Stands for no class where labels are numbers."""
 DIGESTS: Final = ("_a", "_b", "_ordinal")
 """Of each row: the digest of its key in two halves, and its place in the listing."""
 
@@ -33,6 +35,8 @@ class Census:
     """Of the images whose size the source tells."""
     rows_with_size: int = 0
     splits: Counter[str] = field(default_factory=Counter)
+    split_by_source: int = 0
+    """Rows whose split the source itself says."""
     labels: set[str] = field(default_factory=set)
     unlabelled: int = 0
     numbered_keys: set[str] = field(default_factory=set)
@@ -58,7 +62,7 @@ def annotate(
         annotated = batch.set_column(batch.schema.get_field_index("split"), "split", split)
         for name, words in zip(DIGESTS, (a, b, ordinal), strict=True):
             annotated = annotated.append_column(name, pa.array(words))
-        _count(annotated, census)
+        _count(annotated, len(keys) - batch.column("split").null_count, census)
         tick(census.rows)
         yield annotated
 
@@ -140,13 +144,17 @@ def class_names(census: Census, spec: PrepareSpec, *, numeric: bool) -> tuple[st
     broken = sorted(label for label in census.labels if "\n" in label or "\r" in label)
     if broken:
         raise UsageError(f"the class name {broken[0]!r} holds a line break, which labels.txt cannot; rename the class.")
-    if numeric and census.labels and all(map(_is_number, census.labels)):
-        highest = max(map(int, census.labels))
+    labels = census.labels - {UNLABELLED} if numeric else census.labels
+    if numeric and labels and all(map(_is_number, labels)):
+        highest = max(map(int, labels))
         if highest >= 1_000_000:
             raise UsageError(
                 f"label {highest} is too large for a class number; give names, or numbers below 1,000,000."
             )
         return tuple(str(number) for number in range(highest + 1))
+    negative = sorted(label for label in labels if numeric and _is_number(label.removeprefix("-")) and label[0] == "-")
+    if negative:
+        raise UsageError(f"label {negative[0]} is below zero; classes count from 0, and -1 stands for no class.")
     return tuple(sorted(census.labels))
 
 
@@ -182,10 +190,11 @@ def _decide_split(given: pa.Array, a: Words, ratios: tuple[tuple[str, float], ..
     return pc.coalesce(given, names.take(pa.array(split_by_ratio(a, ratios))))
 
 
-def _count(batch: pa.RecordBatch, census: Census) -> None:
+def _count(batch: pa.RecordBatch, given: int, census: Census) -> None:
     size, label = batch.column("size"), batch.column("label")
     census.rows += batch.num_rows
     census.splits += split_counts(batch)
+    census.split_by_source += given
     census.known_bytes += pc.sum(size).as_py() or 0
     census.rows_with_size += len(size) - size.null_count
     census.unlabelled += label.null_count

@@ -100,9 +100,10 @@ class LocalStore:
     def lock(self) -> Iterator[None]:
         root, path = Path(self.root), Path(self.root, "_lock")
         try:
-            is_new = not root.exists()
+            root_is_new, lock_is_new = not root.exists(), not path.exists()
             root.mkdir(parents=True, exist_ok=True)
             file = path.open("a+b")
+            before = set(root.iterdir())
         except OSError as error:
             raise _write_error(error, self.root) from error
         with file:
@@ -113,8 +114,8 @@ class LocalStore:
                 yield
             finally:
                 _clear_scratch(root / SCRATCH)
-                if is_new:
-                    _remove_untouched(root, path)
+                if lock_is_new:
+                    _leave_untouched(root, path, before, root_is_new=root_is_new)
 
 
 def _try_lock(file: BinaryIO, path: Path) -> bool:
@@ -125,11 +126,13 @@ def _try_lock(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _remove_untouched(root: Path, lock: Path) -> None:
+def _leave_untouched(root: Path, lock: Path, before: set[Path], *, root_is_new: bool) -> None:
+    """Take back what locking made, where the run has written nothing else."""
     with suppress(OSError):  # the next run may have come meanwhile, or the whole folder be gone
-        if list(root.iterdir()) == [lock]:
+        if set(root.iterdir()) == before:
             lock.unlink()
-            root.rmdir()
+            if root_is_new:
+                root.rmdir()
 
 
 def _open_file(path: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from shardmill.errors import DamageError, UsageError
 from shardmill.formats.tfds import TFDS_FILES
@@ -57,6 +57,11 @@ def plan_to_follow(
 
 
 def _check_empty(store: Store) -> None:
+    if store.size(MANIFEST) is not None:
+        raise UsageError(
+            f"{store.root} holds a data set whose _plan is gone, so it cannot be continued; choose another DEST, or start anew with "
+            "--on-exists overwrite."
+        )
     known = ("_tmp/", "_plan/", "_lock")
     strangers = [entry.path for entry in store.list() if not entry.path.startswith((".", *known))]
     if strangers:
@@ -111,13 +116,30 @@ def _named_by_plan(plan: Plan | None) -> Iterator[str]:
         yield from (name, name + INDEX_SUFFIX, samples_name(task.number))
 
 
-def _difference(then: dict[str, Any], now: dict[str, Any], prefix: str = "") -> str:
+_FLAGS: Final = {
+    "width": "size",
+    "height": "size",
+    "shuffle": "no-shuffle",
+    "shard_format": "format",
+    "tfds_name": "tfds",
+    "max_shard_bytes": "max-shard-size",
+    "per_split": "num-shards",
+    "labels": "labels-file",
+}
+
+
+def _shown(value: object) -> str:
+    return "not given" if value is None else str(value)
+
+
+def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:
     found = []
     for name in sorted(then.keys() | now.keys()):
         old, new = then.get(name), now.get(name)
         if isinstance(old, dict) and isinstance(new, dict):
             if old != new:
-                found.append(_difference(old, new, f"{prefix}{name}."))
+                found.append(_difference(old, new))
         elif old != new:
-            found.append(f"{prefix}{name} {old!r} then, {new!r} now")
+            flag = _FLAGS.get(name, name).replace("_", "-")
+            found.append(f"--{flag} {_shown(old)} then, {_shown(new)} now")
     return "; ".join(found)

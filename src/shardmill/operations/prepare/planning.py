@@ -28,8 +28,9 @@ from shardmill.plan.listing import (
 )
 from shardmill.plan.store import Plan
 from shardmill.sources.base import Source, StagedSource
-from shardmill.spec import PrepareSpec
-from shardmill.storage import Store
+from shardmill.sources.names import to_path
+from shardmill.spec import PrepareSpec, parse_splits
+from shardmill.storage import Store, open_store, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +136,27 @@ def _list_inputs(
     rows = _spool(annotate(list_batches(source, dest), spec, census, tick), scratch / "listing.arrows")
     if census.rows == 0:
         raise UsageError(_nothing_found(source))
+    if spec.splits != parse_splits(None) and census.split_by_source == census.rows:
+        names = ", ".join(sorted(census.splits))
+        raise UsageError(f"the source already says the split of each input ({names}); leave --splits out.")
+    _check_reach(census, source)
     if source.unique_keys:
         return census, map(without_repeats, rows)
     return census, number_repeats(rows, scratch, census)
+
+
+def _check_reach(census: Census, source: Source | StagedSource) -> None:
+    """A list whose locations lead nowhere is a mistake of the request, not a thousand failures."""
+    if isinstance(source, StagedSource) or source.unique_keys:
+        return
+    store = open_store(source.root)
+    uris = pa.Table.from_batches(census.sample)["uri"].to_pylist()
+    paths = [to_path(uri) for uri in uris if uri and not scheme_of(uri)]
+    if paths and all(store.size(path) is None for path in paths):
+        raise UsageError(
+            f"none of {len(paths)} sampled images is there: {paths[0]} is not in {source.root}. Say where relative locations begin "
+            "with --image-root, or which column holds them with --image-col."
+        )
 
 
 def _classes(source: Source | StagedSource, census: Census, spec: PrepareSpec) -> tuple[str, ...]:
@@ -193,6 +212,8 @@ def _limited(
 
 
 def _nothing_found(source: Source | StagedSource) -> str:
+    if not source.unique_keys:
+        return f"the list in {source.root} has no rows; check that it is the file you mean."
     others = ", ".join(f"{count} {suffix or 'without a suffix'}" for suffix, count in source.ignored.most_common(5))
     seen = f"; it has {sum(source.ignored.values())} other files ({others})" if others else ""
     return f"no images found in {source.root}{seen}. Check the path, or name the files with --include."

@@ -45,19 +45,6 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
-def in_range(flag: str, value: int, low: int, high: int | None = None) -> int:
-    """`value`, if it lies between `low` and `high`.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if value < low:
-        raise UsageError(f"{flag} is {value}; it takes a number of at least {low}")
-    if high is not None and value > high:
-        raise UsageError(f"{flag} is {value}; it takes a number of at most {high}")
-    return value
-
-
 def make_engine(name: str, *, workers: int | None, master: str | None, partitions: int | None) -> Engine:
     """The engine called `name`, set up.
 

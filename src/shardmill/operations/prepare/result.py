@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,10 @@ class PrepareResult:
     """The first few inputs that failed, with the reason."""
     duplicates: dict[str, int]
     classes: int
+    unlabelled: int
+    """Records without a class."""
+    lost: int
+    """Records that a repair had to give up since; `retry_failed` makes them again."""
     ignored_files: dict[str, int]
     draft: dict[str, Any] | None = None
     """Of a dry run: what was found and assumed."""
@@ -66,13 +71,22 @@ def made(
         failures=tuple(findings.failures),
         duplicates={"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
         classes=len(plan.classes),
+        unlabelled=findings.classes[-1],
+        lost=0,
         ignored_files=plan.ignored,
     )
 
 
-def recalled(dest: str, plan: Plan, manifest: Mapping[str, Any], seconds: float) -> PrepareResult:
-    """The result of a run that found the set complete, from the set's manifest."""
-    data = manifest["data"]
+def recalled(dest: str, plan: Plan, manifest: bytes, seconds: float) -> PrepareResult | None:
+    """The result of a run that found the set complete, from the set's manifest; None if that is damaged."""
+    try:
+        data = json.loads(manifest)["data"]
+        return _from_manifest(dest, plan, data, seconds)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _from_manifest(dest: str, plan: Plan, data: Mapping[str, Any], seconds: float) -> PrepareResult:
     return PrepareResult(
         dest=dest,
         dry_run=False,
@@ -87,6 +101,8 @@ def recalled(dest: str, plan: Plan, manifest: Mapping[str, Any], seconds: float)
         failures=(),
         duplicates=data["duplicates"],
         classes=len(plan.classes),
+        unlabelled=data["unlabelled"],
+        lost=data["totals"].get("lost", 0),
         ignored_files=data["ignored_files"],
     )
 
@@ -111,13 +127,14 @@ def planned(draft: Draft, dest: str, seconds: float, cores: int) -> PrepareResul
         failures=(),
         duplicates={},
         classes=len(draft.classes),
+        unlabelled=draft.unlabelled,
+        lost=0,
         ignored_files=draft.ignored,
         draft={
             "inputs_per_shard": largest_shard(draft),
             "record_bytes": round(draft.record.bytes),
             "sampled_images": draft.record.sampled,
             "source_bytes": draft.source_bytes,
-            "unlabelled": draft.unlabelled,
             "numbered_keys": draft.repeats,
             "cores": cores,
         },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import platform
 import time
@@ -17,7 +16,7 @@ import shardmill
 from shardmill import isolation
 from shardmill.engines.base import CountsItems, CountsSteps, Engine
 from shardmill.engines.local import available_cores
-from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError
+from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError, UsageError
 from shardmill.formats.tfds import TfdsSplit, check_tfds_name, tfds_files
 from shardmill.image.base import Chroma, ImageSpec, ResizeMode
 from shardmill.layout import MANIFEST, SUCCESS, samples_name
@@ -26,7 +25,7 @@ from shardmill.operations.prepare.events import Announcer, Event, event_file
 from shardmill.operations.prepare.existing import OnExists, plan_to_follow
 from shardmill.operations.prepare.finish import build_manifest, read_findings, scratch_folder, write_manifest
 from shardmill.operations.prepare.planning import draft_plan, take_plan
-from shardmill.operations.prepare.request import in_range, make_engine, parse_colour, read_labels
+from shardmill.operations.prepare.request import make_engine, parse_colour, read_labels
 from shardmill.operations.prepare.result import PrepareResult, made, planned, recalled
 from shardmill.operations.prepare.samples import LOST, ShardSummary, committed, has_status
 from shardmill.operations.prepare.shard import Job
@@ -39,7 +38,7 @@ from shardmill.sources.open import open_source
 from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
 from shardmill.storage import Store, open_store
-from shardmill.units import parse_bytes, parse_limit
+from shardmill.units import in_range, parse_bytes, parse_limit
 
 _TFDS_VERSION: Final = "1.0.0"
 
@@ -167,6 +166,8 @@ def prepare(
         ResumableError: reading or writing failed; the same call continues.
         TooManyFailuresError: more inputs failed than `max_errors` allows; the set is there but not marked whole.
     """
+    if not dest.strip():
+        raise UsageError("DEST is empty; name a folder for the shards.")
     width, height = parse_size(size)
     image = ImageSpec(
         width=width,
@@ -180,8 +181,8 @@ def prepare(
         ignore_exif=ignore_exif,
         keep_exif=keep_exif,
         min_size=in_range("--min-size", min_size, 0),
-        max_area=max_area,
-        max_aspect=max_aspect,
+        max_area=None if max_area is None else in_range("--max-area", max_area, 1),
+        max_aspect=None if max_aspect is None else in_range("--max-aspect", max_aspect, 1),
         max_pixels=in_range("--max-pixels", max_pixels, 1),
     )
     spec = PrepareSpec(
@@ -200,9 +201,10 @@ def prepare(
         shuffle=not no_shuffle,
         limit=None if limit is None else in_range("--limit", limit, 1),
         drop_duplicates=drop_duplicates,
-        max_source_bytes=parse_bytes(max_source_bytes),
+        max_source_bytes=in_range("--max-source-bytes", parse_bytes(max_source_bytes), 1),
     )
     allowed = parse_limit(max_errors)
+    limits = isolation.parse_limits(image_timeout, worker_memory)
     runner = make_engine(engine, workers=workers, master=master, partitions=partitions)
     started = time.perf_counter()
     with event_file(events) as listeners, scratch_folder() as folder, closing(isolation.Child()) as child:
@@ -237,8 +239,8 @@ def prepare(
                 staged=isinstance(opened, StagedSource),
                 retry=retry_failed,
                 fail_fast=on_error == "fail",
-                item_timeout_s=image_timeout,
-                memory_bytes=parse_bytes(worker_memory),
+                item_timeout_s=limits.item_timeout_s,
+                memory_bytes=limits.memory_bytes,
             )
             return _carry_out(_Run(store, plan, job, opened, runner, announce, allowed, started, scratch))
 
@@ -268,7 +270,9 @@ def _carry_out(run: _Run) -> PrepareResult:
     )
     missing = [task for task in plan.tasks if task.number not in done]
     if not missing and store.size(SUCCESS) is not None and store.size(MANIFEST) is not None:
-        return recalled(store.root, plan, json.loads(store.read(MANIFEST)), time.perf_counter() - run.started)
+        result = recalled(store.root, plan, store.read(MANIFEST), time.perf_counter() - run.started)
+        if result is not None:
+            return result
     store.remove(SUCCESS)
     store.remove(MANIFEST)
     if missing:
@@ -291,7 +295,7 @@ def _carry_out(run: _Run) -> PrepareResult:
     count, share = run.allowed
     most = count if count is not None else math.floor((share or 0) * result.listed + 1e-9)
     if result.failed > most:
-        raise TooManyFailuresError(_failure_message(result, most))
+        raise TooManyFailuresError(_failure_message(result, most, run.allowed))
     remove_staged(store)
     with store.publish(SUCCESS):
         pass
@@ -327,7 +331,8 @@ def _make_shards(run: _Run, missing: list[ShardTask], already: int) -> None:
     def progress() -> Event:
         steps = engine.items_done() if isinstance(engine, CountsSteps) else ahead
         images = already + max(finished, min(steps, listed - already))
-        waiting = sorted(left)[:5] if len(left) <= 5 and isinstance(engine, CountsSteps) else []
+        near_the_end = isinstance(engine, CountsSteps) and len(left) <= 5 and images >= 0.9 * listed
+        waiting = sorted(left) if near_the_end else []
         return {"images": images, "of": listed, "shards_left": len(left), "waiting_for": waiting}
 
     if isinstance(engine, CountsItems):
@@ -374,10 +379,11 @@ def _run_facts(run: _Run, resumed: int) -> dict[str, Any]:
     }
 
 
-def _failure_message(result: PrepareResult, most: int) -> str:
+def _failure_message(result: PrepareResult, most: int, allowed: tuple[int | None, float | None]) -> str:
     shown = "; ".join(f"{key}: {reason}" for key, reason in result.failures[:3])
     more = f"; and {result.failed - 3} more" if result.failed > 3 else ""
+    limit = f"{most}" if allowed[1] is None else f"{allowed[1]:.4%}".rstrip("0%").rstrip(".") + f"% or {most}"
     return (
-        f"{result.failed} of {result.listed} inputs failed, more than the {most} that --max-errors allows ({shown}{more}). All are "
-        f"listed in {result.dest}/_samples. Mend them and add --retry-failed, or accept them with a higher --max-errors."
+        f"{result.failed} of {result.listed} inputs failed, more than --max-errors allows, {limit} ({shown}{more}). All are listed in "
+        f"{result.dest}/_samples. Mend them and add --retry-failed, or accept them with a higher --max-errors."
     )

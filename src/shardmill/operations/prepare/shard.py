@@ -33,7 +33,7 @@ from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, UnreadableError, open_store
 
 _CODES: Final = {
-    "not_found": "is no longer there",
+    "not_found": "was not found",
     "permission_denied": "may not be read",
     "not_a_file": "is not a file",
 }

@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from shardmill.units import format_bytes, format_count, format_seconds
+from shardmill.units import format_bytes, format_count, format_seconds, printable
 
 MOST_SHOWN: Final = 50
 
@@ -126,7 +126,7 @@ def remedy(result: VerifyResult) -> str:
         return (
             "Fetch the damaged files again, or run verify --repair to put their good records into copies beside them."
         )
-    if "incomplete" in kinds:
+    if "incomplete" in kinds or "manifest" in kinds:
         return "Run the same prepare command again to complete the set."
     if kinds <= {"stray_file"}:
         return "Remove the stray files, or move them out of the folder, so that no reader takes them for data."
@@ -135,11 +135,6 @@ def remedy(result: VerifyResult) -> str:
     if "missing_samples" in kinds:
         return "Run the same prepare command again: it makes the shards again whose samples tables are missing."
     return "Run verify --repair to keep the good records, then prepare --retry-failed to make the lost ones again."
-
-
-def printable(text: str) -> str:
-    """`text` with control characters escaped, so that a key cannot steer a terminal."""
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
 def _repair_line(repair: Repair) -> str:

@@ -19,7 +19,6 @@ from shardmill.operations.verify.result import Finding, VerifyResult
 from shardmill.operations.verify.shard import ShardCheck, ShardReport, check_shard
 from shardmill.operations.verify.unique import SeenKeys
 from shardmill.operations.verify.whole import check_strangers, check_totals, check_whole
-from shardmill.units import parse_bytes
 
 _MOST_BLAMED: Final = 20
 
@@ -58,7 +57,7 @@ def verify(
     if repair and quick:
         raise UsageError("--repair has to read every record; leave --quick away")
     started = time.perf_counter()
-    limits = isolation.Limits(image_timeout, parse_bytes(worker_memory))
+    limits = isolation.parse_limits(image_timeout, worker_memory)
     check = _Check(limits, workers, deep=not quick, decode=not (quick or no_decode), on_progress=on_progress)
     try:
         dataset = Dataset.open(dest, allow_incomplete=True)
