@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -19,13 +20,16 @@ from timing import run_job
 
 _LISTS: Final = (500_000, 5_000_000)
 _BATCH: Final = 100_000
+_FILES: Final = 1000
 _CLASSES: Final = 1000
 
 # `ru_maxrss` of a child begins at what its parent had in memory when it was started: hence a small process between.
 _LAUNCHER: Final = """
 import json, resource, subprocess, sys, time
 started = time.perf_counter()
-subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+if done.returncode:
+    sys.exit(done.stderr.decode(errors="replace"))
 seconds = time.perf_counter() - started
 print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024]))
 """
@@ -76,13 +80,19 @@ def _family(pid: int) -> Iterator[psutil.Process]:
         return
 
 
-def plan_memory(work: Path) -> list[PlanMemory]:
-    """One measurement a size, of lists of names to which no files exist."""
+def plan_memory(originals: list[Path], folder: Path) -> list[PlanMemory]:
+    """One measurement a size, of lists in `folder` whose names are all different and all lead to one of `originals`."""
+    files = folder / "files"
+    files.mkdir(parents=True)
+    for number in range(_FILES):
+        os.link(originals[number % len(originals)], files / f"{number:03d}.jpg")
+    for number in range(max(_LISTS) // _FILES):
+        (folder / f"{number:05d}").symlink_to(files.name)
     found = []
     for rows in _LISTS:
-        path = work / f"list-{rows}.parquet"
+        path = folder / f"list-{rows}.parquet"
         _write_list(path, rows)
-        shardmill = [sys.executable, "-m", "shardmill", "prepare", str(path), str(work / "nowhere")]
+        shardmill = [sys.executable, "-m", "shardmill", "prepare", str(path), str(folder / "nowhere")]
         command = [sys.executable, "-S", "-E", "-c", _LAUNCHER, *shardmill, "--samples-per-shard", "1000", "--dry-run"]
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
         seconds, peak = json.loads(done.stdout)
@@ -96,6 +106,6 @@ def _write_list(path: Path, rows: int) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for start in range(0, rows, _BATCH):
             numbers = range(start, min(start + _BATCH, rows))
-            paths = [f"images/{number // 1000:05d}/{number:08d}.jpg" for number in numbers]
+            paths = [f"{number // _FILES:05d}/{number % _FILES:03d}.jpg" for number in numbers]
             labels = [f"class {number * 7919 % _CLASSES}" for number in numbers]
             writer.write_table(pa.table({"path": paths, "label": labels}, schema=schema))

@@ -45,7 +45,7 @@ def main(words: Sequence[str] | None = None) -> None:
     results: dict[str, Any] = {"machine": _machine(len(cores))}
     print("  ".join(f"{name} {value}" for name, value in results["machine"].items()), flush=True)
     with tempfile.TemporaryDirectory(prefix="shardmill-bench-", dir=options.work) as folder:
-        work = Path(folder)
+        work = Path(folder).resolve()
         photos = copied(photographs(options.photos), work / "originals")
         parts = [part for part in ("large", "per_image", "fidelity", "memory") if getattr(options, part)] or ["main"]
         if options.all:
@@ -59,7 +59,7 @@ def main(words: Sequence[str] | None = None) -> None:
             if "large" in parts:
                 results["large"] = _large_part(options, work, large, len(cores))
             if "memory" in parts:
-                results["memory"] = _memory_part(options, work, large, len(cores))
+                results["memory"] = _memory_part(options, work, photos, large, len(cores))
         if "per_image" in parts:
             results["per_image"] = _per_image_part(options, work, photos)
         if "fidelity" in parts:
@@ -142,7 +142,9 @@ def _fidelity_part(photos: Path) -> list[dict[str, Any]]:
     return [asdict(one) for one in found]
 
 
-def _memory_part(options: argparse.Namespace, work: Path, large: Path, cores: int) -> dict[str, Any]:
+def _memory_part(
+    options: argparse.Namespace, work: Path, photos: list[Path], large: Path, cores: int
+) -> dict[str, Any]:
     dest = work / "memory-dest"
     run = run_memory(Job(large, dest, options.shards, cores), options.large_files)
     shutil.rmtree(dest)
@@ -150,7 +152,7 @@ def _memory_part(options: argparse.Namespace, work: Path, large: Path, cores: in
         f"\npeak memory, {run.images:,} 12-megapixel JPEGs: largest of {run.workers} workers "
         f"{format_bytes(run.largest_worker)}, their parent {format_bytes(run.parent)}\n"
     )
-    plans = plan_memory(work)
+    plans = plan_memory(photos, work / "lists")
     rows = [(f"{plan.rows:,}", f"{plan.seconds:.1f}", format_bytes(plan.peak_bytes)) for plan in plans]
     first, last = plans[0], plans[-1]
     rows.append(("ratio", f"{last.seconds / first.seconds:.1f}", f"{last.peak_bytes / first.peak_bytes:.2f}"))

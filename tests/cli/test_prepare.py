@@ -74,7 +74,9 @@ def test_what_a_run_tells(run: Run, tmp_path: Path) -> None:
             r"  ignored  \.txt 1: not images by name; --include takes them",
         ],
     )
-    assert err == f"shardmill: 3 inputs failed; see {tmp_path}/out/_samples\n"
+    assert err.endswith(
+        f"shardmill: 3 inputs failed; see {tmp_path}/out/_samples\n"
+    )  # a slow machine tells progress too
     numbers = [int(number) for number in re.findall(r"\d+", lines[2])]
     assert sum(numbers) == 37
 
@@ -105,14 +107,15 @@ def test_json_holds_the_whole_result(run: Run, tmp_path: Path) -> None:
     assert (result["listed"], result["written"], result["skipped"], result["failed"]) == (40, 37, 0, 3)
     assert result["splits"] == manifest(tmp_path / "out")["data"]["splits"]
     assert len(result["failures"]) == 3
-    assert err.startswith("shardmill: 3 inputs failed")
+    assert err.endswith(f"shardmill: 3 inputs failed; see {tmp_path}/out/_samples\n")
 
 
 def test_json_of_a_dry_run(run: Run, tmp_path: Path) -> None:
     lines, err = run(f"{FLAGS} --dry-run --json")
     result = json.loads("\n".join(lines))
     assert (result["dry_run"], result["listed"], result["shards"]) == (True, 40, 4)
-    assert result["draft"]["unlabelled"] == 0
+    assert result["unlabelled"] == 0
+    assert result["draft"]["sampled_images"] == 37
     assert err == ""
     assert not (tmp_path / "out").exists()
 
@@ -143,7 +146,6 @@ def test_what_a_dry_run_tells_of_a_list(tmp_path: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:3] == ["  inputs   4, sizes not known before reading", "  classes  1, 1 inputs unlabelled"]
     assert "  keys     2 repeats will be numbered ~2, ~3 …" in lines
-    assert any(line.endswith("assumed, no image sampled)") for line in lines)
 
 
 def test_names_of_files_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

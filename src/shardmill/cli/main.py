@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Final
 
 import shardmill
+from shardmill.cli.parse import Parser
 from shardmill.errors import ShardmillError
 from shardmill.units import printable
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         return _run(words[0], words[1:])
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="shardmill",
         description="Turn piles of images into training-ready shards, prove them whole, and see what is in them.",
         epilog=_EPILOG,

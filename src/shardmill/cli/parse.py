@@ -13,7 +13,9 @@ from shardmill.cli.flags import add_flags, dashed, summary
 from shardmill.errors import UsageError
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are like all others."""
+
     def error(self, message: str) -> NoReturn:
         """One line, as every other error has it."""
         self.exit(UsageError.exit_code, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -29,7 +31,7 @@ def parse(
     reports: bool = True,
 ) -> tuple[dict[str, Any], bool]:
     """The arguments for `function`, and whether `--json` was given (which commands that `report` take)."""
-    parser = _Parser(
+    parser = Parser(
         prog=f"shardmill {name}",
         description=summary(function),
         epilog=f"examples:\n{examples}" if examples else None,

@@ -74,8 +74,9 @@ def describe(event: Event, rate: _Rate) -> str:
         text += f", {rate.per_second:,.0f}/s"
     if event["waiting_for"]:
         return f"{text}, waiting for shards {', '.join(map(str, event['waiting_for']))}"
-    left = f", {format_seconds(rate.seconds_left)} left" if rate.seconds_left is not None else ""
-    return f"{text}, {format_count(event['shards_left'], 'shard')} to go{left}"
+    if rate.seconds_left is not None:
+        text += f", {format_seconds(rate.seconds_left)} left"
+    return f"{text}, {format_count(event['shards_left'], 'shard')} to go"
 
 
 @contextmanager

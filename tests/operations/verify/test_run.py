@@ -17,8 +17,9 @@ from shardmill.errors import UsageError
 from shardmill.formats.base import Sample
 from shardmill.formats.framing import frame_footer, frame_header
 from shardmill.formats.tfrecord import TFRecordFormat
-from shardmill.operations.verify.result import MOST_SHOWN, Finding, VerifyResult, lines, printable
+from shardmill.operations.verify.result import MOST_SHOWN, Finding, VerifyResult, lines
 from shardmill.operations.verify.run import verify
+from shardmill.units import printable
 from tests.operations.verify.conftest import FIRST, SECOND, DataSet, told
 from tests.outputs import contents
 from tests.pictures import jpeg

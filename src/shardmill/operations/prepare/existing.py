@@ -40,7 +40,7 @@ def plan_to_follow(
         )
     if plan.spec != spec.to_json():
         raise UsageError(
-            f"{store.root} was begun with other options ({_difference(plan.spec, spec.to_json())}); repeat those, choose another "
+            f"{store.root} was begun with other options ({_difference(_as_asked(plan.spec), _as_asked(spec.to_json()))}); repeat those, choose another "
             "DEST, or start anew with --on-exists overwrite."
         )
     if plan.source_root != source_root and not moved:
@@ -117,8 +117,6 @@ def _named_by_plan(plan: Plan | None) -> Iterator[str]:
 
 
 _FLAGS: Final = {
-    "width": "size",
-    "height": "size",
     "shuffle": "no-shuffle",
     "shard_format": "format",
     "tfds_name": "tfds",
@@ -130,6 +128,13 @@ _FLAGS: Final = {
 
 def _shown(value: object) -> str:
     return "not given" if value is None else str(value)
+
+
+def _as_asked(spec: dict[str, Any]) -> dict[str, Any]:
+    """`spec` with width and height as the one flag that they come from."""
+    image = dict(spec.get("image", {}))
+    size = f"{image.pop('width', None)}x{image.pop('height', None)}"
+    return {**spec, "image": {**image, "size": size}}
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> str:

@@ -88,6 +88,8 @@ class VerifyResult:
     findings_total: int
     """All of them; `findings` holds at most 100 of each shard."""
     repairs: tuple[Repair, ...] = ()
+    lost: int = 0
+    """Records that this or an earlier repair had to give up, and that nobody has made again."""
 
     @property
     def ok(self) -> bool:
@@ -112,6 +114,10 @@ def lines(result: VerifyResult) -> list[str]:
     text.append(f"{verdict}: {counted} in {format_seconds(result.seconds)} ({how})")
     if not result.ok:
         text.append(remedy(result))
+    elif result.lost:
+        text.append(
+            f"{format_count(result.lost, 'record')} lost in repairs: the same prepare command with --retry-failed makes them again."
+        )
     return text
 
 

@@ -135,6 +135,7 @@ class _Check:
             seconds=0.0,
             findings=tuple(findings),
             findings_total=len(findings) + hidden,
+            lost=_lost(dataset),
         )
 
     def _check_one(self, check: ShardCheck) -> ShardReport:
@@ -150,6 +151,13 @@ class _Check:
                     message = f"the process that checked {check.shard.name} died ({death}); look at memory and disk, then run the same command again"
                     raise ResumableError(message) from death
                 check = replace(check, blamed={**check.blamed, record: death.cause})
+
+
+def _lost(dataset: Dataset) -> int:
+    """What the manifest says was lost in repairs; 0 where it says nothing sensible, which is a finding of its own."""
+    totals = {} if dataset.manifest is None else dataset.manifest["data"].get("totals")
+    lost = totals.get("lost", 0) if isinstance(totals, dict) else 0
+    return lost if isinstance(lost, int) else 0
 
 
 def _repeat(dataset: Dataset, shard: int, record: int, first_shard: int, first_record: int) -> Finding:
