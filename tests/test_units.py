@@ -22,6 +22,8 @@ from shardmill.units import format_bytes, format_count, format_seconds, parse_by
         ("1.5GiB", 3 << 29),
         ("1.5 gib", 3 << 29),
         (" 2 TB ", 2 * 10**12),
+        ("3Ki", 3 << 10),
+        ("2MiB", 2 << 20),
         ("1Ti", 1 << 40),
         ("12B", 12),
         ("1.9", 1),

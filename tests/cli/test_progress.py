@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,17 +122,16 @@ class Terminal:
     def shown(self) -> str:
         """All of it since the last call."""
         self._stderr.flush()
-        try:
-            return os.read(self._descriptor, 1 << 16).decode()
-        except BlockingIOError:
-            return ""
+        parts = []
+        while select.select([self._descriptor], [], [], 0.1)[0]:
+            parts.append(os.read(self._descriptor, 1 << 16))
+        return b"".join(parts).decode()
 
 
 @contextmanager
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     """Stderr is a terminal. No fixture: pytest puts its own stderr in place again when a test begins."""
     ours, theirs = pty.openpty()
-    os.set_blocking(ours, False)
     with os.fdopen(theirs, "w", encoding="utf-8") as stderr, monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", stderr)
         patched.setenv("TERM", "xterm")

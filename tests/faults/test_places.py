@@ -128,7 +128,7 @@ def test_folder_that_vanishes_and_comes_back(tmp_path: Path) -> None:
 def test_other_options_on_the_same_dest(tmp_path: Path) -> None:
     source, dest = class_folder(tmp_path / "in", 6), tmp_path / "out"
     prepare(str(source), str(dest))
-    with pytest.raises(UsageError, match=r"begun with other options \(image.quality 95 then, 90 now\)"):
+    with pytest.raises(UsageError, match=r"begun with other options \(--quality 95 then, 90 now\)"):
         prepare(str(source), str(dest), quality=90)
     with pytest.raises(UsageError, match="already holds a data set"):
         prepare(str(source), str(dest), on_exists="fail")

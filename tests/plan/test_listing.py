@@ -43,12 +43,30 @@ class TestLabels:
         assert names == ("0", "1", "2", "3", "4", "5")
         assert label_numbers(pa.array(["3", "0", None, "5"]), names).to_pylist() == [3, 0, -1, 5]
 
-    @pytest.mark.parametrize("odd", ["07", "-1", "1.0", "٣", "one"])
+    @pytest.mark.parametrize("odd", ["07", "1.0", "٣", "one"])
     def test_one_that_is_no_plain_number_makes_all_of_them_names(self, odd: str) -> None:
         assert class_names(census_of(["3", odd, "0"]), PrepareSpec(), numeric=True) == tuple(sorted(("3", odd, "0")))
 
     def test_numbers_of_folders_are_names(self) -> None:
         assert class_names(census_of(["10", "9"]), PrepareSpec(), numeric=False) == ("10", "9")
+
+    def test_minus_one_is_no_class_among_numbers(self) -> None:
+        assert class_names(census_of(["1", "-1"]), PrepareSpec(), numeric=True) == ("0", "1")
+        assert class_names(census_of(["-1", "-1"]), PrepareSpec(), numeric=True) == ()
+        assert class_names(census_of(["1", "-1"]), PrepareSpec(labels=("a", "b")), numeric=True) == ("a", "b")
+        assert class_names(census_of(["1", "-1"]), PrepareSpec(), numeric=False) == ("-1", "1")
+        assert label_numbers(pa.array(["1", "-1"]), ("a", "b")).to_pylist() == [1, -1]
+
+    @pytest.mark.parametrize("labels", [["1", "-2"], ["one", "-2"]])
+    def test_other_numbers_below_zero(self, labels: list[str | None]) -> None:
+        with pytest.raises(
+            UsageError, match="label -2 is below zero; classes count from 0, and -1 stands for no class"
+        ):
+            class_names(census_of(labels), PrepareSpec(), numeric=True)
+
+    def test_names_that_the_labels_file_cannot_hold(self) -> None:
+        with pytest.raises(UsageError, match=r"'a\\nb' holds a line break, which labels\.txt cannot; rename the class"):
+            class_names(census_of(["a\nb"]), PrepareSpec(), numeric=False)
 
     def test_a_number_too_large_for_a_class(self) -> None:
         with pytest.raises(UsageError, match="label 1000000 is too large for a class number; give names, or numbers"):
@@ -230,7 +248,7 @@ class TestCensus:
 
 
 class ListedSource:
-    """A source whose listing is given; its images are never read where the number of shards is."""
+    """A source whose listing is given."""
 
     unique_keys = False
     numeric_labels = False
@@ -247,6 +265,8 @@ class ListedSource:
 
 def plan_keys(limit: int | None, folder: Path) -> tuple[Plan, list[str]]:
     keys = [f"{number % 150}.jpg" for number in range(200)]
+    for key in keys:
+        (folder / key).touch()
     source = ListedSource(folder, [listed(keys[at : at + 30]) for at in range(0, 200, 30)])
     dest = open_store(str(folder / f"out-{limit}"))
     scratch = folder / f"scratch-{limit}"

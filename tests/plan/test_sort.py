@@ -82,6 +82,13 @@ def test_one_key_throughout(tmp_path: Path) -> None:
     assert sorted_by_us(words, tmp_path, batch_rows=3_000, run_rows=5_000) == sorted_in_memory(words)
 
 
+@pytest.mark.parametrize("run_rows", [7, 1_000])
+def test_ties_are_broken_by_the_ordinal_and_not_by_arrival(run_rows: int, tmp_path: Path) -> None:
+    rows = pa.Table.from_batches([table([(5, 5)] * 100)]).take(np.random.default_rng(1).permutation(100))
+    merged = pa.Table.from_batches(external_sort(rows.to_batches(max_chunksize=9), tmp_path, run_rows))
+    assert merged["_ordinal"].to_pylist() == list(range(100))
+
+
 def test_runs_of_very_different_lengths(tmp_path: Path) -> None:
     words = random_words(20_000, seed=4)
     batches = [table(words[:1]), table(words[1:15_000], 1), table(words[15_000:15_002], 15_000)]

@@ -156,9 +156,9 @@ class _Raised:
 
     @staticmethod
     def of(error: Exception, partition: int) -> _Raised:
-        error.add_note(f"in partition {partition} on {socket.gethostname()}")
-        pickled = pickle.dumps(portable(error))
-        return _Raised(pickled)
+        carried = portable(error)
+        carried.add_note(f"in partition {partition} on {socket.gethostname()}")
+        return _Raised(pickle.dumps(carried))
 
     def error(self) -> Exception:
         error = pickle.loads(self.pickled)

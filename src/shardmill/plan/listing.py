@@ -134,9 +134,10 @@ def class_names(census: Census, spec: PrepareSpec, *, numeric: bool) -> tuple[st
     Raises:
         UsageError: a label is found that the given names do not have.
     """
+    labels = census.labels - {UNLABELLED} if numeric else census.labels
     if spec.labels is not None:
-        unknown = sorted(census.labels - set(spec.labels))
-        numbers_given = numeric and all(_is_number(label) and int(label) < len(spec.labels) for label in census.labels)
+        unknown = sorted(labels - set(spec.labels))
+        numbers_given = numeric and all(_is_number(label) and int(label) < len(spec.labels) for label in labels)
         if unknown and not numbers_given:
             shown = ", ".join(unknown[:5]) + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
             raise UsageError(f"labels not in the labels file: {shown}. Add them to it, or leave --labels-file out.")
@@ -144,8 +145,9 @@ def class_names(census: Census, spec: PrepareSpec, *, numeric: bool) -> tuple[st
     broken = sorted(label for label in census.labels if "\n" in label or "\r" in label)
     if broken:
         raise UsageError(f"the class name {broken[0]!r} holds a line break, which labels.txt cannot; rename the class.")
-    labels = census.labels - {UNLABELLED} if numeric else census.labels
-    if numeric and labels and all(map(_is_number, labels)):
+    if numeric and not labels:
+        return ()
+    if numeric and all(map(_is_number, labels)):
         highest = max(map(int, labels))
         if highest >= 1_000_000:
             raise UsageError(
