@@ -48,10 +48,10 @@ def fingerprint(spec: PrepareSpec) -> str:
     return transform_and_fingerprint(spec.transform, spec.image)[1]
 
 
-def expected_record(sample: Sample, child: isolation.Child) -> RecordSize:
+def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Limits) -> RecordSize:
     """Mean size over `sample`, found in `child`; an assumption where none of it can be had."""
     try:
-        sizes = child.call(_encoded_sizes, sample)
+        sizes = child.call(_encoded_sizes, sample, limits)
     except isolation.ChildDiedError:
         sizes = []  # the run finds out which image it was
     if not sizes:

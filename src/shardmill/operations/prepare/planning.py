@@ -49,7 +49,12 @@ class Draft:
 
 
 def draft_plan(
-    source: Source | StagedSource, spec: PrepareSpec, scratch: Path, child: isolation.Child, tick: Callable[[int], None]
+    source: Source | StagedSource,
+    spec: PrepareSpec,
+    scratch: Path,
+    child: isolation.Child,
+    limits: isolation.Limits,
+    tick: Callable[[int], None],
 ) -> Draft:
     """List everything, write nothing.
 
@@ -63,7 +68,7 @@ def draft_plan(
     else:
         for _ in rows:  # numbers the repeats, which is all that is still to be known
             pass
-    record = _expected(census, source, spec, child, None)
+    record = _expected(census, source, spec, child, limits, None)
     return Draft(
         listed=dict(sorted(counts.items())),
         shards=shards_per_split(spec.sharding, counts, record.bytes),
@@ -85,6 +90,7 @@ def take_plan(
     dest: Store,
     engine: Engine,
     child: isolation.Child,
+    limits: isolation.Limits,
     tick: Callable[[int], None],
 ) -> Plan:
     """List everything, and write the whole plan to `dest`.
@@ -105,7 +111,7 @@ def take_plan(
         rows = without_duplicates(rows, source, dest, engine, scratch, spec.max_source_bytes)
     ordered = in_final_order(rows, spec, scratch)
     classes = _classes(source, census, spec)
-    record = _expected(census, source, spec, child, dest)
+    record = _expected(census, source, spec, child, limits, dest)
     tasks = cut(ordered, dest, counts, shards_per_split(spec.sharding, counts, record.bytes), classes)
     plan = Plan(
         spec=spec.to_json(),
@@ -166,11 +172,16 @@ def _classes(source: Source | StagedSource, census: Census, spec: PrepareSpec) -
 
 
 def _expected(
-    census: Census, source: Source | StagedSource, spec: PrepareSpec, child: isolation.Child, dest: Store | None
+    census: Census,
+    source: Source | StagedSource,
+    spec: PrepareSpec,
+    child: isolation.Child,
+    limits: isolation.Limits,
+    dest: Store | None,
 ) -> RecordSize:
     rows = tuple(pa.Table.from_batches(census.sample).select(["uri", "offset", "size"]).to_pylist())
     staged_in = dest.root if dest is not None and isinstance(source, StagedSource) else None
-    return expected_record(Sample(rows, spec, source.root, staged_in), child)
+    return expected_record(Sample(rows, spec, source.root, staged_in), child, limits)
 
 
 def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[pa.RecordBatch]:

@@ -222,13 +222,13 @@ def prepare(
             ) from death
         opened = open_source(source, spec.source, image_root=image_root, exclude=open_store(dest).root)
         if dry_run:
-            draft = draft_plan(opened, spec, scratch, child, tick)
+            draft = draft_plan(opened, spec, scratch, child, limits, tick)
             return planned(draft, dest, time.perf_counter() - started, available_cores())
         store = open_store(dest)
         with store.lock():
             plan = plan_to_follow(store, spec, opened.root, codecs, on_exists, moved=moved)
             if plan is None:
-                plan = take_plan(opened, source, spec, codecs, scratch, store, runner, child, tick)
+                plan = take_plan(opened, source, spec, codecs, scratch, store, runner, child, limits, tick)
             child.close()
             job = Job(
                 spec=spec,
