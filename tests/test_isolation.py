@@ -146,11 +146,11 @@ class TestDeath:
         assert (death.taken, death.done) == (4, 3)
 
     def test_reading_may_take_its_time(self, child: Child) -> None:
-        assert child.call(in_child.sleep_idle, 1.2, Limits(item_timeout_s=0.3)) == "rested"
+        assert child.call(in_child.sleep_idle, 0.9, Limits(item_timeout_s=0.3)) == "rested"
 
     def test_the_time_is_that_of_one_item(self, child: Child) -> None:
-        """Eight items of a quarter of a second, two seconds in all."""
-        assert child.call(in_child.sleep_between_items, 0.25, Limits(item_timeout_s=1.5)) == "done"
+        """Eight items, of which each alone stays within it."""
+        assert child.call(in_child.sleep_between_items, 0.18, Limits(item_timeout_s=1.0)) == "done"
 
     def test_of_eating_memory(self, child: Child) -> None:
         began = time.monotonic()

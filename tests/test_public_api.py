@@ -23,10 +23,8 @@ def modules_after(program: str) -> set[str]:
 @pytest.mark.parametrize(
     "program",
     [
-        "import shardmill",
-        "import shardmill.errors; shardmill.UsageError",
+        "import shardmill; shardmill.UsageError",
         "from shardmill.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass",
-        "from shardmill.cli.main import main\ntry: main(['--version'])\nexcept SystemExit: pass",
         "from shardmill.cli.main import main\nmain([])",
     ],
 )
@@ -36,10 +34,16 @@ def test_nothing_heavy_is_imported(program: str) -> None:
     assert modules & HEAVY == set()
 
 
-@pytest.mark.parametrize("name", ["prepare", "verify", "show", "demo", "doctor"])
-def test_help_needs_neither_spark_nor_tensorflow(name: str) -> None:
-    program = f"from shardmill.cli.main import main\ntry: main([{name!r}, '--help'])\nexcept SystemExit: pass"
-    assert modules_after(program) & {"pyspark", "tensorflow"} == set()
+def test_help_of_commands_needs_neither_spark_nor_tensorflow() -> None:
+    program = """
+from shardmill.cli.main import COMMANDS, main
+for name in COMMANDS:
+    try: main([name, '--help'])
+    except SystemExit: pass
+"""
+    modules = modules_after(program)
+    assert "shardmill.cli.prepare" in modules
+    assert modules & {"pyspark", "tensorflow"} == set()
 
 
 @pytest.mark.oldest
@@ -50,16 +54,18 @@ def test_all_names_are_there() -> None:
 
 
 @pytest.mark.oldest
-@pytest.mark.parametrize("name", ["prepare", "verify", "show", "demo", "doctor"])
-def test_commands_are_functions_whatever_was_imported_before(name: str) -> None:
-    program = f"""
-import shardmill, shardmill.cli.{name}
-import shardmill.operations.prepare.run, shardmill.operations.show.run, shardmill.operations.demo.run
-import shardmill.operations.verify.run, shardmill.operations.doctor
-from shardmill import {name}
-assert callable({name}) and shardmill.{name} is {name} and {name}.__name__ == {name!r}
+def test_commands_are_functions_whatever_was_imported_before() -> None:
+    program = """
+import shardmill
+from shardmill.cli.main import COMMANDS
+from importlib import import_module
+for name in COMMANDS:
+    import_module(f"shardmill.cli.{name}")
+from shardmill import demo, doctor, prepare, show, verify
+for function in (demo, doctor, prepare, show, verify):
+    assert callable(function) and getattr(shardmill, function.__name__) is function
 """
-    modules_after(program)
+    assert "shardmill.operations.prepare.run" in modules_after(program)
 
 
 def test_results_are_those_that_the_functions_return() -> None:

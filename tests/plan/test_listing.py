@@ -273,7 +273,8 @@ def plan_keys(limit: int | None, folder: Path) -> tuple[Plan, list[str]]:
     scratch.mkdir()
     asked = PrepareSpec(splits=HALVES, limit=limit, sharding=Sharding(samples_per_shard=1_000))
     with closing(isolation.Child()) as child:
-        plan = take_plan(source, "listed", asked, "print", scratch, dest, LocalEngine(1), child, lambda _: None)
+        engine, limits = LocalEngine(1), isolation.Limits()
+        plan = take_plan(source, "listed", asked, "print", scratch, dest, engine, child, limits, lambda _: None)
     assert list(scratch.iterdir()) == [], "planning leaves files behind"
     return plan, [key for task in plan.tasks for key in keys_of(read_rows(task, dest))]
 
