@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shardmill.errors import UsageError
@@ -21,6 +21,7 @@ from tests.plan.listings import keys_of, listed, ordered
 
 COUNTS = st.dictionaries(st.sampled_from(["train", "val", "test", "fold_1"]), st.integers(1, 10**7), min_size=1)
 RECORD_BYTES = st.floats(1, 10**8)
+QUICK = settings(max_examples=50, deadline=None)
 
 
 def check_bounds(shards: Mapping[str, int], counts: Mapping[str, int]) -> None:
@@ -28,6 +29,7 @@ def check_bounds(shards: Mapping[str, int], counts: Mapping[str, int]) -> None:
     assert all(1 <= shards[split] <= counts[split] for split in counts)
 
 
+@QUICK
 @given(counts=COUNTS, extra=st.integers(0, 10**5), record_bytes=RECORD_BYTES)
 def test_num_shards_are_all_given_out(counts: dict[str, int], extra: int, record_bytes: float) -> None:
     num_shards = len(counts) + extra
@@ -36,6 +38,7 @@ def test_num_shards_are_all_given_out(counts: dict[str, int], extra: int, record
     assert sum(shards.values()) == min(num_shards, sum(counts.values()))
 
 
+@QUICK
 @given(counts=COUNTS, extra=st.integers(0, 1000))
 def test_num_shards_are_shared_out_by_size(counts: dict[str, int], extra: int) -> None:
     num_shards = len(counts) + extra
@@ -45,6 +48,7 @@ def test_num_shards_are_shared_out_by_size(counts: dict[str, int], extra: int) -
         assert counts[small] == counts[large] or shards[small] <= shards[large]
 
 
+@QUICK
 @given(counts=COUNTS, samples_per_shard=st.integers(1, 10**6))
 def test_samples_per_shard_is_never_passed(counts: dict[str, int], samples_per_shard: int) -> None:
     shards = shards_per_split(Sharding(samples_per_shard=samples_per_shard), counts, 1)
@@ -56,6 +60,7 @@ def test_samples_per_shard_is_never_passed(counts: dict[str, int], samples_per_s
         )
 
 
+@QUICK
 @given(counts=COUNTS, max_shard_bytes=st.integers(1, 10**10), record_bytes=RECORD_BYTES)
 def test_max_shard_bytes_is_passed_by_single_records_only(
     counts: dict[str, int], max_shard_bytes: int, record_bytes: float
@@ -67,6 +72,7 @@ def test_max_shard_bytes_is_passed_by_single_records_only(
         assert largest == 1 or largest * record_bytes <= max_shard_bytes
 
 
+@QUICK
 @given(counts=COUNTS, record_bytes=RECORD_BYTES)
 def test_by_default_shards_are_of_up_to_128_mb(counts: dict[str, int], record_bytes: float) -> None:
     shards = shards_per_split(Sharding(), counts, record_bytes)
@@ -90,6 +96,7 @@ def test_default_number_of_shards(count: int, record_bytes: float, expected: int
     assert shards_per_split(Sharding(), {"train": count}, record_bytes) == {"train": expected}
 
 
+@QUICK
 @given(counts=COUNTS, data=st.data())
 def test_per_split_numbers_are_kept(counts: dict[str, int], data: st.DataObject) -> None:
     wanted = {split: data.draw(st.integers(1, 10**5)) for split in counts}
@@ -110,6 +117,7 @@ def test_shards_that_do_not_fit_the_splits(sharding: Sharding, message: str) -> 
         shards_per_split(sharding, {"train": 10, "val": 10}, 1)
 
 
+@QUICK
 @given(count=st.integers(1, 10**9), data=st.data())
 def test_rows_of_shards_differ_by_at_most_one(count: int, data: st.DataObject) -> None:
     shards = data.draw(st.integers(1, min(count, 2_000)))

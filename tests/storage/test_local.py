@@ -131,7 +131,8 @@ class TestRead:
     @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_ranges_are_those_of_slices(self, start: int | None, length: int | None, store: Store) -> None:
         content = bytes(range(100))
-        write(store, "x", content)
+        if store.size("x") is None:
+            write(store, "x", content)
         end = None if length is None else (start or 0) + length
         assert store.read("x", start, length) == content[start:end]
 
