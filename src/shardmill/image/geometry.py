@@ -96,30 +96,27 @@ def _center_crop(width: int, height: int, scale: float, spec: ImageSpec) -> Geom
         kept_width = width if width * spec.height <= height * spec.width else height * spec.width / spec.height
         kept_height = height if height * spec.width <= width * spec.height else width * spec.height / spec.width
         left, top = (width - kept_width) / 2, (height - kept_height) / 2
-    return Geometry(
-        width=result_width,
-        height=result_height,
-        content_width=result_width,
-        content_height=result_height,
-        left=0,
-        top=0,
-        crop=(left, top, left + kept_width, top + kept_height),
-        resized=scale != 1.0,
-        bordered=False,
-    )
+    crop = (left, top, left + kept_width, top + kept_height)
+    return _filled(result_width, result_height, crop, resized=scale != 1.0)
 
 
 def _uncropped(width: int, height: int, scale: float) -> Geometry:
     result_width, result_height = _side(width, scale), _side(height, scale)
+    crop = (0.0, 0.0, float(width), float(height))
+    return _filled(result_width, result_height, crop, resized=(result_width, result_height) != (width, height))
+
+
+def _filled(width: int, height: int, crop: Box, *, resized: bool) -> Geometry:
+    """A result that its content fills to the edges."""
     return Geometry(
-        width=result_width,
-        height=result_height,
-        content_width=result_width,
-        content_height=result_height,
+        width=width,
+        height=height,
+        content_width=width,
+        content_height=height,
         left=0,
         top=0,
-        crop=(0.0, 0.0, float(width), float(height)),
-        resized=(result_width, result_height) != (width, height),
+        crop=crop,
+        resized=resized,
         bordered=False,
     )
 
