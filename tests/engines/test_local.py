@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from shardmill import isolation
-from shardmill.engines.local import LocalEngine, available_cores
+from shardmill.engines.local import LocalEngine
 from shardmill.errors import UsageError
+from shardmill.machine import available_cores
 from tests.engines.conformance import EngineConformance
 
 

@@ -20,8 +20,8 @@ from typing import Final, Literal
 import psutil
 
 from shardmill.engines.java import find_java
-from shardmill.engines.local import available_cores
 from shardmill.errors import MissingExtraError, ShardmillError, UsageError
+from shardmill.machine import available_cores
 from shardmill.registry import ENGINES, load
 from shardmill.units import format_bytes, format_seconds
 

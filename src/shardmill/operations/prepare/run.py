@@ -15,11 +15,11 @@ from typing import Any, Final, Literal
 import shardmill
 from shardmill import isolation
 from shardmill.engines.base import CountsItems, CountsSteps, Engine
-from shardmill.engines.local import available_cores
 from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError, UsageError
 from shardmill.formats.tfds import TfdsSplit, check_tfds_name, tfds_files
 from shardmill.image.base import Chroma, ImageSpec, ResizeMode
 from shardmill.layout import MANIFEST, SUCCESS, samples_name
+from shardmill.machine import available_cores
 from shardmill.operations.prepare.estimate import fingerprint
 from shardmill.operations.prepare.events import Announcer, Event, event_file
 from shardmill.operations.prepare.existing import OnExists, plan_to_follow
