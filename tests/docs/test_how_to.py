@@ -1,0 +1,60 @@
+"""Follows the how-to pages as a reader would: every command, from the first to the last, in one new folder.
+
+A block of `sh` or `python` is run unless it is marked: `cloud` (needs an account), `cluster` (needs machines of the
+reader's) or `elsewhere` (is for another terminal or system). `exits-N` says with which code the block's last command ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shardmill.operations.demo.images import make_images
+from tests.docs.pages import Block, blocks, how_to_pages
+
+_NOT_RUN = {"cloud", "cluster", "elsewhere"}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures") / "photos"
+    make_images(folder, 60)
+    return folder
+
+
+def _marked(page: Path) -> object:
+    marks = [pytest.mark.slow]
+    text = page.read_text()
+    if any("spark" in block.text and not _NOT_RUN & {*block.marks} for block in blocks(text)):
+        marks.append(pytest.mark.spark)
+    return pytest.param(page, marks=marks, id=page.stem)
+
+
+@pytest.mark.parametrize("page", [_marked(page) for page in how_to_pages()])
+def test_the_page_can_be_followed(page: Path, photos: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-r", photos, tmp_path / "photos"], check=True)
+    followed = [block for block in blocks(page.read_text()) if block.language in ("sh", "python")]
+    assert followed, "a how-to page without a command"
+    for block in followed:
+        if not _NOT_RUN & {*block.marks}:
+            _follow(block, tmp_path)
+
+
+def _follow(block: Block, folder: Path) -> None:
+    expected = next((int(mark.removeprefix("exits-")) for mark in block.marks if mark.startswith("exits-")), 0)
+    command = [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-euc", block.text]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == expected, f"{block.text}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr, done.stderr
+
+
+def test_marks_are_known() -> None:
+    marks = {mark for page in how_to_pages() for block in blocks(page.read_text()) for mark in block.marks}
+    assert {mark for mark in marks if not mark.startswith("exits-")} <= _NOT_RUN
