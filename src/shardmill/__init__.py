@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from shardmill.dataset import Dataset
     from shardmill.operations.demo.run import DemoResult, demo
     from shardmill.operations.doctor import DoctorReport, doctor
+    from shardmill.operations.fetch import FetchResult, fetch
     from shardmill.operations.prepare.result import PrepareResult
     from shardmill.operations.prepare.run import prepare
     from shardmill.operations.show.result import ShowResult
@@ -31,6 +32,7 @@ __all__ = [
     "Dataset",
     "DemoResult",
     "DoctorReport",
+    "FetchResult",
     "MissingExtraError",
     "PrepareResult",
     "ResumableError",
@@ -42,6 +44,7 @@ __all__ = [
     "__version__",
     "demo",
     "doctor",
+    "fetch",
     "prepare",
     "show",
     "verify",
@@ -51,11 +54,13 @@ _HOMES: Final = {
     "Dataset": "dataset",
     "DemoResult": "operations.demo.run",
     "DoctorReport": "operations.doctor",
+    "FetchResult": "operations.fetch",
     "PrepareResult": "operations.prepare.result",
     "ShowResult": "operations.show.result",
     "VerifyResult": "operations.verify.result",
     "demo": "operations.demo.run",
     "doctor": "operations.doctor",
+    "fetch": "operations.fetch",
     "prepare": "operations.prepare.run",
     "show": "operations.show.run",
     "verify": "operations.verify.run",

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "prepare": "images in, shards out",
     "verify": "prove a data set whole, or say what is not",
     "show": "a contact sheet and a summary of what is in the shards",
+    "fetch": "a public set of images to try things on",
     "doctor": "what works on this machine, with remedies",
 }
 INTERRUPTED: Final = 130

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from shardmill.operations.prepare.events import Event
-from shardmill.units import format_count, format_seconds
+from shardmill.units import format_bytes, format_count, format_seconds
 
 _QUIET_S: Final = 2.0
 _PLAIN_EVERY_S: Final = 10.0
@@ -118,20 +118,42 @@ def _bar() -> Iterator[Callable[[Event], None]]:
 @contextmanager
 def counting(what: str, details: str) -> Iterator[Callable[[int, int, int], None]]:
     """A listener for `(done, of, details)`: "3 of 16 shards checked, 12,000 records"."""
+    with _one_line() as show:
+        yield lambda done, of, count: show(f"{done:,} of {of:,} {what}, {count:,} {details}")
+
+
+@contextmanager
+def fetching() -> Iterator[Callable[[int, int], None]]:
+    """A listener for `(bytes there, bytes in all)`: "12 MB of 229 MB, 8.0 MB/s, 27.1 s left"."""
+    first: list[tuple[float, int]] = []
+
+    def text(done: int, of: int) -> str:
+        first[:] = first or [(time.monotonic(), done)]
+        started, had = first[0]
+        rate = (done - had) / max(time.monotonic() - started, 1e-9)
+        left = f", {format_bytes(rate)}/s, {format_seconds((of - done) / rate)} left" if rate else ""
+        return f"{format_bytes(done)} of {format_bytes(of)}{left}"
+
+    with _one_line() as show:
+        yield lambda done, of: show(text(done, of))
+
+
+@contextmanager
+def _one_line() -> Iterator[Callable[[str], None]]:
+    """Shows the newest text: in place on a terminal, a line every ten seconds elsewhere."""
     started = last = time.monotonic()
     on_terminal = sys.stderr.isatty()
 
-    def listener(done: int, of: int, count: int) -> None:
+    def show(text: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - started < _QUIET_S or now - last < (0.2 if on_terminal else _PLAIN_EVERY_S):
             return
         last = now
-        line = f"{done:,} of {of:,} {what}, {count:,} {details}"
-        print(f"\r{line}\033[K" if on_terminal else line, end="" if on_terminal else "\n", file=sys.stderr, flush=True)
+        print(f"\r{text}\033[K" if on_terminal else text, end="" if on_terminal else "\n", file=sys.stderr, flush=True)
 
     try:
-        yield listener
+        yield show
     finally:
         if on_terminal and last > started:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
