@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.cli.progress import progress_listener
 from shardmill.operations.demo.run import demo
 
+COMMAND: Final = Command("demo", demo)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("demo", demo, words)
+    arguments, as_json = COMMAND.parse(words)
     say = partial(print, file=sys.stderr if as_json else sys.stdout, flush=True)
     with progress_listener() as listener:
         result = demo(**arguments, say=say, on_event=listener)

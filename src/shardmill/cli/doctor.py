@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.operations.doctor import doctor, lines
+
+COMMAND: Final = Command("doctor", doctor)
 
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("doctor", doctor, words)
+    arguments, as_json = COMMAND.parse(words)
     report = doctor(**arguments)
     if as_json:
         print_json(report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.cli.progress import fetching
 from shardmill.operations.fetch import fetch
 from shardmill.units import format_count, printable
@@ -15,9 +15,11 @@ _EXAMPLES: Final = """\
   shardmill fetch flowers data/flowers
 """
 
+COMMAND: Final = Command("fetch", fetch, examples=_EXAMPLES)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("fetch", fetch, words, examples=_EXAMPLES)
+    arguments, as_json = COMMAND.parse(words)
     with fetching() as listener:
         result = fetch(**arguments, on_progress=listener)
     if as_json:

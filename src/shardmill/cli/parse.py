@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
 from shardmill.cli.flags import add_flags, dashed, summary
@@ -21,6 +21,39 @@ class Parser(argparse.ArgumentParser):
         self.exit(UsageError.exit_code, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command line made from a public function."""
+
+    name: str
+    function: Callable[..., Any]
+    examples: str = ""
+    """Lines for the end of the help."""
+    groups: Mapping[str, str] | None = None
+    """The heading under which a flag is listed; see `flags.add_flags`."""
+    reports: bool = True
+    """There is a result, so that `--json` prints it."""
+
+    def parser(self) -> Parser:
+        """Flags from the function's signature, help from its docstring."""
+        parser = Parser(
+            prog=f"shardmill {self.name}",
+            description=summary(self.function),
+            epilog=f"examples:\n{self.examples}" if self.examples else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add_flags(parser, self.function, self.groups)
+        if self.reports:
+            parser.add_argument("--json", action="store_true", help="Print the result as JSON on stdout.")
+        return parser
+
+    def parse(self, words: Sequence[str]) -> tuple[dict[str, Any], bool]:
+        """The arguments for the function, and whether `--json` was given."""
+        arguments = vars(self.parser().parse_args(dashed(words)))
+        return arguments, arguments.pop("json", False)
+
+
 def parse(
     name: str,
     function: Callable[..., Any],
@@ -30,19 +63,8 @@ def parse(
     examples: str = "",
     reports: bool = True,
 ) -> tuple[dict[str, Any], bool]:
-    """The arguments for `function`, and whether `--json` was given (which commands that `report` take)."""
-    parser = Parser(
-        prog=f"shardmill {name}",
-        description=summary(function),
-        epilog=f"examples:\n{examples}" if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    add_flags(parser, function, groups)
-    if reports:
-        parser.add_argument("--json", action="store_true", help="Print the result as JSON on stdout.")
-    arguments = vars(parser.parse_args(dashed(words)))
-    return arguments, arguments.pop("json", False)
+    """As `Command.parse`."""
+    return Command(name, function, examples, groups, reports).parse(words)
 
 
 def print_json(result: Any) -> None:  # noqa: ANN401  # any of the result dataclasses

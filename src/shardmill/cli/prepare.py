@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.cli.progress import progress_listener
 from shardmill.operations.prepare.result import PrepareResult
 from shardmill.operations.prepare.run import prepare
@@ -29,9 +29,11 @@ _EXAMPLES: Final = """\
   shardmill prepare photos/ shards/ --dry-run
 """
 
+COMMAND: Final = Command("prepare", prepare, groups=_GROUPS, examples=_EXAMPLES)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("prepare", prepare, words, groups=_GROUPS, examples=_EXAMPLES)
+    arguments, as_json = COMMAND.parse(words)
     with progress_listener() as listener:
         result = prepare(**arguments, on_event=listener)
     if as_json:

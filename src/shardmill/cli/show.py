@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.operations.show.run import show
 from shardmill.operations.show.words import lines
 
@@ -15,9 +15,11 @@ _EXAMPLES: Final = """\
   shardmill show 'downloads/train-*'
 """
 
+COMMAND: Final = Command("show", show, examples=_EXAMPLES)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("show", show, words, examples=_EXAMPLES)
+    arguments, as_json = COMMAND.parse(words)
     result = show(**arguments)
     if as_json:
         print_json(result)

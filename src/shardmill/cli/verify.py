@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.cli.progress import counting
 from shardmill.errors import DamageError
 from shardmill.operations.verify.result import lines
@@ -19,9 +19,11 @@ _EXAMPLES: Final = """\
   shardmill verify 'data/train-*.tfrecord.gz'
 """
 
+COMMAND: Final = Command("verify", verify, examples=_EXAMPLES)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("verify", verify, words, examples=_EXAMPLES)
+    arguments, as_json = COMMAND.parse(words)
     with counting("shards checked", "records") as listener:
         result = verify(**arguments, on_progress=listener)
     if as_json:
