@@ -4,16 +4,17 @@ import argparse
 import inspect
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, get_type_hints
+from importlib import import_module
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
-import shardmill
 from shardmill.cli.flags import add_flags, argument_texts, dashed, summary
 from shardmill.cli.main import COMMANDS, main
-from shardmill.cli.parse import parse
+from shardmill.cli.parse import Command
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(shardmill, name) for name in COMMANDS}
+PARSERS: dict[str, Command] = {name: import_module(f"shardmill.cli.{name}").COMMAND for name in COMMANDS}
+FUNCTIONS: dict[str, Callable[..., Any]] = {name: command.function for name, command in PARSERS.items()}
 INTERNAL = {"on_event", "on_progress", "say"}
 """Callables have no place on a command line."""
 
@@ -21,6 +22,14 @@ INTERNAL = {"on_event", "on_progress", "say"}
 def keywords(function: Callable[..., Any]) -> list[str]:
     parameters = inspect.signature(function).parameters.values()
     return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.name not in INTERNAL]
+
+
+def places(function: Callable[..., Any]) -> dict[str, str]:
+    """A word for each positional argument, by its name."""
+    hints = get_type_hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    named = [each.name for each in parameters if each.kind is not each.KEYWORD_ONLY]
+    return {name: get_args(hints[name])[0] if get_origin(hints[name]) is Literal else name for name in named}
 
 
 def help_of(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -61,11 +70,11 @@ def test_internal_parameters_have_no_flag(
 def test_what_is_left_out_is_as_in_the_function(name: str) -> None:
     """A flag that is not given means what the keyword means that is not given."""
     parameters = inspect.signature(FUNCTIONS[name]).parameters.values()
-    positional = [each.name for each in parameters if each.kind is not each.KEYWORD_ONLY]
-    arguments, as_json = parse(name, FUNCTIONS[name], positional)
+    positional = places(FUNCTIONS[name])
+    arguments, as_json = PARSERS[name].parse(list(positional.values()))
     defaults = {each.name: each.default for each in parameters if each.name in keywords(FUNCTIONS[name])}
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
-    assert given == {**{each: each for each in positional}, **defaults}
+    assert given == {**positional, **defaults}
     assert not as_json
 
 
@@ -77,9 +86,7 @@ def test_every_flag_reaches_its_keyword(name: str) -> None:
     """With dashes and with underscores."""
     function = FUNCTIONS[name]
     hints = get_type_hints(function)
-    positional = ["x"] * sum(
-        each.kind is not each.KEYWORD_ONLY for each in inspect.signature(function).parameters.values()
-    )
+    positional = places(function).values()
     for keyword in keywords(function):
         text = str(hints[keyword])
         words: list[str]
@@ -95,7 +102,7 @@ def test_every_flag_reaches_its_keyword(name: str) -> None:
             kind = next(kind for kind in VALUES if kind.__name__ in text)
             words, expected = [VALUES[kind][0]], VALUES[kind][1]
         for flag in (f"--{keyword}", f"--{keyword.replace('_', '-')}"):
-            arguments, _ = parse(name, function, [*positional, flag, *words])
+            arguments, _ = PARSERS[name].parse([*positional, flag, *words])
             assert arguments[keyword] == expected, flag
 
 
@@ -189,4 +196,4 @@ def test_examples_in_the_help_can_be_parsed(
     examples = [line.split() for line in lines if line.startswith(f"  shardmill {name} ")]
     assert len(examples) >= 3
     for words in examples:
-        parse(name, FUNCTIONS[name], words[2:])
+        PARSERS[name].parse(words[2:])

@@ -195,7 +195,7 @@ def test_no_such_flag(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_asked_for_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     told = capsys.readouterr()
-    assert all(f"\n    {name} " in told.out for name in COMMANDS)
+    assert all(f"\n  {name} " in told.out for name in COMMANDS)
     assert "exit codes: 0 done" in told.out
     assert told.err == ""
 

@@ -35,7 +35,7 @@ def add_flags(
             continue
         options: dict[str, Any] = {"help": texts[name].replace("%", "%%")}
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            positional = parser.add_argument(name, metavar=name.upper(), **options)
+            positional = parser.add_argument(name, metavar=name.upper(), choices=choices or None, **options)
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
                 positional.nargs = "+"
             elif parameter.default is not inspect.Parameter.empty:

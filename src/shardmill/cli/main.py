@@ -22,9 +22,15 @@ COMMANDS: Final = {
     "show": "a contact sheet and a summary of what is in the shards",
     "fetch": "a public set of images to try things on",
     "doctor": "what works on this machine, with remedies",
+    "completion": "a script that completes commands and flags in your shell",
 }
 INTERRUPTED: Final = 130
 
+_DESCRIPTION: Final = """\
+Turn piles of images into training-ready shards, prove them whole, and see what is in them.
+
+commands:
+"""
 _EPILOG: Final = """\
 examples:
   shardmill demo
@@ -47,14 +53,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(words[0], words[1:])
     parser = Parser(
         prog="shardmill",
-        description="Turn piles of images into training-ready shards, prove them whole, and see what is in them.",
+        usage="shardmill [--version] COMMAND [ARGUMENTS]",
+        description=_DESCRIPTION + "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items()),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"shardmill {shardmill.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, text in COMMANDS.items():
-        commands.add_parser(name, help=text, add_help=False)
     if words and not words[0].startswith("-"):
         parser.error(f"no command {words[0]!r}; choose one of: {', '.join(COMMANDS)}")
     parser.parse_args(words)
