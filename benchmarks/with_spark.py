@@ -11,7 +11,7 @@ import pyspark
 from jobs import Job, publish, shard_path
 from pyspark.sql import SparkSession
 
-from shardmill.engines.java import find_java
+from shardmill.java import find_java
 
 Records = Callable[[list[str]], Iterator[tuple[bytes, bytes]]]
 """Paths to `(path, JPEG)`."""

@@ -18,7 +18,7 @@ from typing import Any, Final
 import psutil
 import pyspark
 
-from shardmill.engines.java import find_java
+from shardmill.java import find_java
 
 _READY_TIMEOUT_S: Final = 90.0
 _STOP_TIMEOUT_S: Final = 10.0

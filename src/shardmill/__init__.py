@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from shardmill.operations.verify.run import verify
 
 from shardmill.errors import (
+    ClusterError,
     DamageError,
     MissingExtraError,
     ResumableError,
@@ -28,6 +29,7 @@ from shardmill.errors import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "ClusterError",
     "DamageError",
     "Dataset",
     "DemoResult",

@@ -5,7 +5,8 @@
     │   └── MissingExtraError  exit 2    install the named extra
     ├── ResumableError         exit 3    run the same command again: what is done stays done
     ├── TooManyFailuresError   exit 4    look at the failed inputs, then raise the limit or retry them
-    └── DamageError            exit 5    the data set is not what its manifest says
+    ├── DamageError            exit 5    the data set is not what its manifest says
+    └── ClusterError           exit 1    see what is left of the cluster, as the message says
 
 A run that fails otherwise exits 1, an interrupted one 130. Every message is one sentence that ends with the remedy.
 """
@@ -47,3 +48,7 @@ class DamageError(ShardmillError):
     """A data set is incomplete or its bytes are not those that were written."""
 
     exit_code = 5
+
+
+class ClusterError(ShardmillError):
+    """A cluster could not be made, used or deleted; the message says what is left and how to delete it."""

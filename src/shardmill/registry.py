@@ -30,6 +30,7 @@ ENGINES: Final[Mapping[str, Plugin]] = {
     "local": Plugin("shardmill.engines.local:LocalEngine"),
     "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
 }
+PROVIDERS: Final[Mapping[str, Plugin]] = {}
 
 
 def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any]:

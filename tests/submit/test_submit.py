@@ -19,7 +19,7 @@ def test_the_path_is_printed() -> None:
 
 def spark_submit(*arguments: str) -> subprocess.CompletedProcess[str]:
     pyspark = pytest.importorskip("pyspark")
-    from shardmill.engines.java import find_java
+    from shardmill.java import find_java
 
     home = Path(pyspark.__file__).parent
     environment = {

@@ -19,9 +19,9 @@ from pyspark import __version__ as pyspark_version
 from pyspark.errors import PySparkException
 from pyspark.java_gateway import launch_gateway
 
-from shardmill.engines.java import find_java
 from shardmill.engines.spark_errors import explain
 from shardmill.errors import UsageError
+from shardmill.java import find_java
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "spark.dynamicAllocation.enabled": "false",  # executors that come and go make two runs incomparable

@@ -19,8 +19,8 @@ from typing import Final, Literal
 
 import psutil
 
-from shardmill.engines.java import find_java
 from shardmill.errors import MissingExtraError, ShardmillError, UsageError
+from shardmill.java import find_java
 from shardmill.machine import available_cores
 from shardmill.registry import ENGINES, load
 from shardmill.units import format_bytes, format_seconds

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shardmill.engines.java import Java, candidates, choose_java, find_java, is_usable, read_java
 from shardmill.errors import UsageError
+from shardmill.java import Java, candidates, choose_java, find_java, is_usable, read_java
 
 
 def java(version: str, origin: str = "PATH", *, vector: bool = True) -> Java:

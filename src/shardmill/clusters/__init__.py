@@ -1,0 +1,1 @@
+"""Clusters: made, used, measured, priced and deleted."""
