@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-import types
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
+
+from shardmill.arguments import alternatives, items_of
 
 _ARGUMENT: Final = re.compile(r"^ {4}(\w+): ")
 
@@ -87,12 +87,9 @@ def dashed(argv: Sequence[str]) -> list[str]:
 
 def _shape(hint: Any) -> tuple[type | None, bool, tuple[str, ...]]:  # noqa: ANN401  # a type expression
     """`(type of a value, repeatable, choices)`; the type is None for what has no place on a command line."""
-    origin = get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        inner = [part for part in get_args(hint) if part is not type(None)]
-        return _shape(inner[0])
-    if origin is Literal:
+    hint = alternatives(hint)[0]
+    if get_origin(hint) is Literal:
         return str, False, get_args(hint)
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return get_args(hint)[0], True, ()
+    if (item := items_of(hint)) is not None:
+        return item, True, ()
     return (hint, False, ()) if hint in (str, int, float, bool) else (None, False, ())

@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 import psutil
 
+from shardmill.arguments import checked
 from shardmill.errors import MissingExtraError, ShardmillError, UsageError
 from shardmill.java import find_java
 from shardmill.machine import available_cores
@@ -60,6 +61,7 @@ class DoctorReport:
         return all(check.status != "fail" for check in self.checks)
 
 
+@checked
 def doctor(*, deep: bool = False) -> DoctorReport:
     """Look at what shardmill needs on this machine.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from shardmill.arguments import checked
 from shardmill.errors import DamageError, ResumableError, UsageError
 from shardmill.units import format_bytes
 
@@ -56,6 +57,7 @@ SETS: Final[Mapping[str, PublicSet]] = {
 }
 
 
+@checked
 def fetch(
     name: Literal["flowers"],
     dest: str | None = None,

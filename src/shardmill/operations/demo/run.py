@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from shardmill.arguments import checked
 from shardmill.dataset import Dataset
 from shardmill.errors import DamageError, MissingExtraError, UsageError
 from shardmill.operations.demo.images import make_images
@@ -53,6 +54,7 @@ class DemoResult:
     """The shards that Spark made are the same, byte for byte; None: not tried."""
 
 
+@checked
 def demo(
     folder: str = "shardmill-demo",
     *,

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 import shardmill
 from shardmill import isolation
+from shardmill.arguments import checked
 from shardmill.engines.base import CountsItems, CountsSteps, Engine
 from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError, UsageError
 from shardmill.formats.tfds import TfdsSplit, check_tfds_name, tfds_files
@@ -43,6 +44,7 @@ from shardmill.units import in_range, parse_bytes, parse_limit
 _TFDS_VERSION: Final = "1.0.0"
 
 
+@checked
 def prepare(
     source: str,
     dest: str,

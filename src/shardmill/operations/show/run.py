@@ -11,6 +11,7 @@ from typing import Final
 
 from PIL import Image
 
+from shardmill.arguments import checked
 from shardmill.dataset import Dataset
 from shardmill.errors import DamageError, UsageError
 from shardmill.formats.base import Sample
@@ -25,6 +26,7 @@ from shardmill.operations.show.words import groups_of, sheet_facts
 _MOST_SHOWN: Final = 2_000
 
 
+@checked
 def show(
     dest: str,
     *,

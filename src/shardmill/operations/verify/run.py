@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from shardmill import isolation
+from shardmill.arguments import checked
 from shardmill.dataset import Dataset
 from shardmill.engines.local import LocalEngine
 from shardmill.errors import DamageError, ResumableError, UsageError
@@ -23,6 +24,7 @@ from shardmill.operations.verify.whole import check_strangers, check_totals, che
 _MOST_BLAMED: Final = 20
 
 
+@checked
 def verify(
     dest: str,
     *,
