@@ -10,10 +10,11 @@ import pytest
 
 import shardmill
 from shardmill.arguments import checked
-from shardmill.cli.main import COMMANDS
 from shardmill.errors import UsageError
 
 pytestmark = pytest.mark.oldest
+
+FUNCTIONS = [name for name in shardmill.__all__ if inspect.isfunction(getattr(shardmill, name))]
 
 
 @checked
@@ -89,8 +90,8 @@ def test_hints_that_name_later_classes_are_resolved_when_called() -> None:
     assert later["place"] == Path("there")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_checks_its_arguments(name: str) -> None:
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_public_function_checks_its_arguments(name: str) -> None:
     function: Callable[..., Any] = getattr(shardmill, name)
     parameters = list(inspect.signature(function).parameters.values())
     required = [each for each in parameters if each.kind is not each.KEYWORD_ONLY]
