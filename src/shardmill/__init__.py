@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from shardmill.dataset import Dataset
+    from shardmill.operations.demo.images import draw_images
     from shardmill.operations.demo.run import DemoResult, demo
     from shardmill.operations.doctor import DoctorReport, doctor
     from shardmill.operations.fetch import FetchResult, fetch
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "demo",
     "doctor",
+    "draw_images",
     "fetch",
     "prepare",
     "show",
@@ -62,6 +64,7 @@ _HOMES: Final = {
     "VerifyResult": "operations.verify.result",
     "demo": "operations.demo.run",
     "doctor": "operations.doctor",
+    "draw_images": "operations.demo.images",
     "fetch": "operations.fetch",
     "prepare": "operations.prepare.run",
     "show": "operations.show.run",

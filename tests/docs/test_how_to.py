@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shardmill.operations.demo.images import make_images
+from shardmill.operations.demo.images import draw_images
 from tests.docs.pages import Block, blocks, how_to_pages
 
 _NOT_RUN = {"cloud", "cluster", "elsewhere"}
@@ -22,7 +22,7 @@ _NOT_RUN = {"cloud", "cluster", "elsewhere"}
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures") / "photos"
-    make_images(folder, 60)
+    draw_images(folder, 60)
     return folder
 
 

@@ -29,7 +29,7 @@ class _PlainLines:
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._last = self._started + _QUIET_S - _PLAIN_EVERY_S
-        self._rate = _Rate()
+        self._rate = Rate()
 
     def __call__(self, event: Event) -> None:
         now = time.monotonic()
@@ -43,7 +43,7 @@ class _PlainLines:
             print(text, file=sys.stderr, flush=True)
 
 
-class _Rate:
+class Rate:
     """Images a second since the first report of this run."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class _Rate:
         self.seconds_left = (event["of"] - images) / self.per_second if self.per_second > 0 else None
 
 
-def describe(event: Event, rate: _Rate) -> str:
+def describe(event: Event, rate: Rate) -> str:
     """One line about `event`; empty where there is nothing to say."""
     if event["event"] == "listing":
         return f"listing: {event['rows']:,} images so far"
@@ -84,7 +84,7 @@ def _bar() -> Iterator[Callable[[Event], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    rate = _Rate()
+    rate = Rate()
     started = time.monotonic()
     bar = Progress(
         BarColumn(bar_width=30),

@@ -10,7 +10,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from shardmill.image.base import Encoded, ImageSpec, Refused
 from shardmill.image.native import NativeTransform
-from shardmill.operations.demo.images import make_images, picture
+from shardmill.operations.demo.images import draw_images, picture
 from shardmill.operations.demo.scenes import CLASSES, photograph
 from shardmill.operations.demo.wide_gamut import to_wide_gamut, wide_gamut_profile
 
@@ -20,7 +20,7 @@ COUNT = 45
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
-    make_images(folder, COUNT)
+    draw_images(folder, COUNT)
     return folder
 
 
@@ -49,13 +49,13 @@ def distance(one: Image.Image, other: Image.Image) -> float:
 
 
 def test_same_bytes_again(folder: Path, tmp_path: Path) -> None:
-    make_images(tmp_path, COUNT)
+    draw_images(tmp_path, COUNT)
     assert digests(tmp_path) == digests(folder)
     assert len(digests(folder)) == COUNT + 2
 
 
 def test_another_seed_makes_others(folder: Path, tmp_path: Path) -> None:
-    make_images(tmp_path, 5, seed=1)
+    draw_images(tmp_path, 5, seed=1)
     assert not set(digests(tmp_path).values()) & set(digests(folder).values())
 
 
@@ -65,7 +65,7 @@ def test_a_folder_a_class(folder: Path) -> None:
 
 
 def test_few_pictures_are_mostly_plain(tmp_path: Path) -> None:
-    make_images(tmp_path, 6)
+    draw_images(tmp_path, 6)
     assert sum(path.stem.count("-") > 1 for path in tmp_path.rglob("*.*")) == 2
 
 

@@ -115,7 +115,7 @@ _ODD: Final[tuple[Callable[[Image.Image, Path], None], ...]] = (
 )
 
 
-def make_images(folder: Path, count: int = 300, seed: int = 0) -> None:
+def draw_images(folder: Path, count: int = 300, seed: int = 0) -> None:
     """Write `count` pictures of flowers into one folder a class, the same bytes for the same arguments and libraries.
 
     Picture number i does not depend on `count`, except that up to fourteen (at most every third) are odd on purpose,

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from shardmill.arguments import checked
 from shardmill.dataset import Dataset
 from shardmill.errors import DamageError, MissingExtraError, UsageError
-from shardmill.operations.demo.images import make_images
+from shardmill.operations.demo.images import draw_images
 from shardmill.operations.prepare.events import Event
 from shardmill.operations.prepare.result import PrepareResult
 from shardmill.operations.prepare.run import prepare
@@ -89,7 +89,7 @@ def demo(
     tell(
         "   A few are as real folders have them: turned by EXIF, CMYK, 16 bit, transparent, truncated, no image at all."
     )
-    make_images(photos, count)
+    draw_images(photos, count)
 
     tell("")
     tell("2. Images in, shards out: decoded, turned upright, cropped to a square, converted to sRGB, split, shuffled")
