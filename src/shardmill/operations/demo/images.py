@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
+from shardmill.arguments import checked
 from shardmill.operations.demo.flowers import flower
 from shardmill.operations.demo.scenes import CLASSES, photograph
 from shardmill.operations.demo.wide_gamut import to_wide_gamut
@@ -115,7 +116,8 @@ _ODD: Final[tuple[Callable[[Image.Image, Path], None], ...]] = (
 )
 
 
-def draw_images(folder: Path, count: int = 300, seed: int = 0) -> None:
+@checked
+def draw_images(folder: str | Path, count: int = 300, seed: int = 0) -> None:
     """Write `count` pictures of flowers into one folder a class, the same bytes for the same arguments and libraries.
 
     Picture number i does not depend on `count`, except that up to fourteen (at most every third) are odd on purpose,
@@ -123,13 +125,14 @@ def draw_images(folder: Path, count: int = 300, seed: int = 0) -> None:
     truncated, empty, or no image at all. A picture with a copy makes two files, so there are up to two more files than
     `count`.
     """
+    root = Path(folder).expanduser()
     for name in CLASSES:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+        (root / name).mkdir(parents=True, exist_ok=True)
     chosen = np.random.default_rng([seed, count]).permutation(count)[: min(len(_ODD), count // 3)].tolist()
     odd = dict(zip(chosen, _ODD, strict=False))
     for number in range(count):
         name, drawn = picture(number, seed)
-        odd.get(number, _save_jpeg)(drawn, folder / name / f"{name}-{number:04d}")
+        odd.get(number, _save_jpeg)(drawn, root / name / f"{name}-{number:04d}")
 
 
 def picture(number: int, seed: int) -> tuple[str, Image.Image]:
