@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pyspark import SparkContext
+
+from tests.browser import chromium, not_run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,3 +26,15 @@ def spark() -> Iterator[SparkContext]:
 
     with own_context("local[2]", {}) as context:
         yield context
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests that look at a page in it; `./run test` goes without where none is installed, and says so."""
+    with chromium() as running:
+        yield running
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not_run:
+        terminalreporter.write_line(f"BROWSER TESTS WERE NOT RUN: {not_run[0]}", yellow=True, bold=True)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from shardmill.operations.fetch import FetchResult, fetch
     from shardmill.operations.prepare.result import PrepareResult
     from shardmill.operations.prepare.run import prepare
+    from shardmill.operations.report.run import ReportResult, report
     from shardmill.operations.show.result import ShowResult
     from shardmill.operations.show.run import show
     from shardmill.operations.verify.result import VerifyResult
@@ -38,6 +39,7 @@ __all__ = [
     "FetchResult",
     "MissingExtraError",
     "PrepareResult",
+    "ReportResult",
     "ResumableError",
     "ShardmillError",
     "ShowResult",
@@ -50,6 +52,7 @@ __all__ = [
     "draw_images",
     "fetch",
     "prepare",
+    "report",
     "show",
     "verify",
 ]
@@ -60,6 +63,7 @@ _HOMES: Final = {
     "DoctorReport": "operations.doctor",
     "FetchResult": "operations.fetch",
     "PrepareResult": "operations.prepare.result",
+    "ReportResult": "operations.report.run",
     "ShowResult": "operations.show.result",
     "VerifyResult": "operations.verify.result",
     "demo": "operations.demo.run",
@@ -67,6 +71,7 @@ _HOMES: Final = {
     "draw_images": "operations.demo.images",
     "fetch": "operations.fetch",
     "prepare": "operations.prepare.run",
+    "report": "operations.report.run",
     "show": "operations.show.run",
     "verify": "operations.verify.run",
 }

@@ -31,6 +31,8 @@ ENGINES: Final[Mapping[str, Plugin]] = {
     "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
 }
 PROVIDERS: Final[Mapping[str, Plugin]] = {}
+SECTIONS: Final[Mapping[str, Plugin]] = {}
+"""What a report tells of each kind of run: a function that takes the opened `Run` and returns a `report.section.Section`."""
 
 
 def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any]:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "verify": "prove a data set whole, or say what is not",
     "show": "a contact sheet and a summary of what is in the shards",
     "fetch": "a public set of images to try things on",
+    "report": "one page from any set of runs, with what to do about it",
     "doctor": "what works on this machine, with remedies",
     "completion": "a script that completes commands and flags in your shell",
 }

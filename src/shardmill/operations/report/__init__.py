@@ -1,0 +1,1 @@
+"""`shardmill report`: one page from any set of runs."""

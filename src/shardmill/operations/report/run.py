@@ -1,0 +1,146 @@
+"""`shardmill report`: one self-contained page of what runs found, with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import shardmill
+from shardmill.errors import UsageError
+from shardmill.operations.report.prepared import prepared_section
+from shardmill.registry import SECTIONS, load
+from shardmill.report.finding import Finding
+from shardmill.report.page import Page, render
+from shardmill.report.section import Section
+from shardmill.runs import RUN_FILE, Run, open_run
+from shardmill.units import format_count
+
+_OURS: Final = 'name="generator" content="shardmill '
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """The page that was written."""
+
+    page: str
+    """Its file."""
+    bytes: int
+    runs: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def report(*runs: str, output: str = "report.html", title: str | None = None) -> ReportResult:
+    """Write one page from any set of runs: what was prepared, measured, modelled, and what to do about it.
+
+    The page is a single HTML file that opens from disk, without a network.
+
+    Args:
+        runs: Folders that prepare, speedtest, model, sweep or pick wrote, or TFRecords of anyone, in the page's order.
+        output: File for the page.
+        title: Heading of the page; by default made from the runs.
+
+    Returns:
+        Where the page is, and the findings on it.
+
+    Raises:
+        UsageError: a run cannot be opened, or the page cannot be written.
+        DamageError: a data set is not finished.
+    """
+    if not runs:
+        raise UsageError("name at least one run: a folder that prepare, speedtest, model, sweep or pick wrote.")
+    target = _writable(Path(output).expanduser())
+    sections: list[Section] = []
+    opened: list[Run] = []
+    for folder in dict.fromkeys(runs):
+        if (Path(folder).expanduser() / RUN_FILE).is_file():
+            run = open_run(folder)
+            maker: Callable[[Run], Section] = load(SECTIONS, "kind of run", run.kind)
+            sections.append(maker(run))
+            opened.append(run)
+        else:
+            sections.append(prepared_section(folder, f"prepared-{_slug(folder)}"))
+    page = Page(
+        title=title or _title(sections),
+        summary=_summary(sections, opened),
+        sections=tuple(_apart(sections)),
+        version=shardmill.__version__,
+    )
+    size = _save(render(page), target)
+    findings = tuple(finding for section in page.sections for finding in section.findings)
+    return ReportResult(str(target), size, tuple(dict.fromkeys(runs)), findings)
+
+
+def lines(result: ReportResult) -> list[str]:
+    """The result for people."""
+    counted = format_count(len(result.findings), "finding")
+    text = [f"{counted} from {format_count(len(result.runs), 'run')}"]
+    text += [f"  {finding.figure:>14}  {finding.sentence}" for finding in result.findings]
+    return [*text, f"report: {result.page}"]
+
+
+def _title(sections: list[Section]) -> str:
+    return sections[0].title if len(sections) == 1 else f"{sections[0].title}, and {len(sections) - 1} more"
+
+
+def _summary(sections: list[Section], runs: list[Run]) -> str:
+    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    hosts = list(dict.fromkeys(_machine(run.machine) for run in runs))
+    return f"Made {made} from {format_count(len(sections), 'run')}" + (
+        f", measured on {'; '.join(hosts)}." if hosts else "."
+    )
+
+
+def _machine(facts: dict[str, Any]) -> str:
+    cores = format_count(int(facts.get("cores", 0)), "core")
+    return f"{facts.get('host', 'an unnamed host')} ({cores}, {facts.get('cpu', 'unknown processor')})"
+
+
+def _apart(sections: list[Section]) -> list[Section]:
+    """The sections with ids of their own, where two runs have the same name."""
+    taken: set[str] = set()
+    apart = []
+    for section in sections:
+        id_, number = section.id, 2
+        while id_ in taken:
+            id_, number = f"{section.id}-{number}", number + 1
+        taken.add(id_)
+        apart.append(section if id_ == section.id else section.renamed(id_))
+    return apart
+
+
+def _slug(folder: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", Path(folder).name.lower()).strip("-") or "set"
+
+
+def _writable(target: Path) -> Path:
+    """`target`, if nothing is there but an earlier report."""
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--output {target} is no page; give a name that ends in .html")
+    try:
+        with target.open("rb") as file:
+            head = file.read(2048).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return target
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror}. Choose another file with --output.") from error
+    if _OURS not in head:
+        raise UsageError(f"{target} is there and is no report of shardmill; choose another file with --output.")
+    return target
+
+
+def _save(text: str, target: Path) -> int:
+    """Whole or not at all."""
+    content = text.encode("utf-8")
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        scratch.write_bytes(content)
+        scratch.replace(target)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise UsageError(f"cannot write {target}: {error.strerror}. Choose another file with --output.") from error
+    return len(content)

@@ -1,0 +1,48 @@
+"""What was found, in one sentence with its number: the part of a report that tells people what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from shardmill.report.quantity import quantity
+
+Use = Literal["batch", "streaming", "hardware", "cost", "trust"]
+
+USES: Final[dict[Use, tuple[str, str]]] = {
+    "batch": ("Batch jobs", "epochs over everything, as many images a second as there can be"),
+    "streaming": ("Streaming", "small batches, and the first of them soon"),
+    "hardware": ("What limits, and what to add", "disk, network or processor"),
+    "cost": ("What it costs", "time and money of machines"),
+    "trust": ("How far to trust this", "spread, caches, and what cannot be told"),
+}
+"""Heading and explanation of each kind of use, in the order of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence that was computed from measurements."""
+
+    use: Use
+    sentence: str
+    """Whole, with a full stop, and with its number in words: it is printed without the fields below as well."""
+    number: float
+    unit: str
+    """As `quantity` takes it: `images/s`, `x`, `s`, `%`, `$` ..."""
+    interval: tuple[float, float] | None
+    """95 % interval of `number`, in the same unit; None where there is none, as for a count."""
+    source: str
+    """Id of the section it comes from."""
+
+    @property
+    def figure(self) -> str:
+        """The number with its unit, short, for the margin."""
+        return quantity(self.number, self.unit)
+
+    @property
+    def range(self) -> str:
+        """`6.1 to 7.2`, or nothing."""
+        if self.interval is None:
+            return ""
+        low, high = self.interval
+        return f"{quantity(low, self.unit, bare=True)} to {quantity(high, self.unit, bare=True)}"

@@ -1,0 +1,139 @@
+"""The page: head, findings, sections, in one file that needs nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Final
+
+from shardmill.report.finding import USES, Finding
+from shardmill.report.html import Element, Node, element, write
+from shardmill.report.section import Section
+
+_HEAD: Final = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src {style}; script-src {script}; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="shardmill {version}">
+{icon}{title}
+<style>{css}</style>
+</head>
+"""
+_ICON: Final = '<link rel="icon" href="data:,">\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """All that stands on a page."""
+
+    title: str
+    summary: str
+    """One line under the title: of what, when, on which machine."""
+    sections: tuple[Section, ...]
+    version: str
+    """Of the shardmill that writes it."""
+
+
+def render(page: Page) -> str:
+    """The page as HTML that makes no request: its policy forbids any, and names the one style and the one script it has.
+
+    Raises:
+        ValueError: two sections have the same id.
+    """
+    ids = [section.id for section in page.sections]
+    if len(set(ids)) != len(ids):
+        raise ValueError(f"sections share an id: {ids}")
+    css, script = _asset("page.css"), _asset("page.js")
+    head = _HEAD.format(
+        style=_hash(css),
+        script=_hash(script),
+        icon=_ICON,
+        version=page.version,
+        title=write(element("title", page.title)),
+        css=css,
+    )
+    body = write(_body(page)).removesuffix("</body>")
+    return f"{head}{body}\n<script>{script}</script>\n</body>\n</html>\n"
+
+
+def _body(page: Page) -> Element:
+    findings = [finding for section in page.sections for finding in section.findings]
+    links = [(section.id, section.title) for section in page.sections]
+    if findings:
+        links.insert(0, ("what-to-do", "What to do"))
+    titles = {section.id: section.title for section in page.sections}
+    parts: list[Node] = [
+        element("a", "Skip to the findings", href="#main", class_="skip"),
+        element(
+            "header",
+            element("p", "shardmill report", class_="kicker"),
+            element("h1", page.title),
+            element("p", page.summary, class_="lead"),
+            element(
+                "nav",
+                element("ul", *(element("li", element("a", title, href=f"#{id_}")) for id_, title in links)),
+                aria_label="Sections",
+            ),
+        ),
+        element(
+            "main",
+            *([_what_to_do(findings, titles)] if findings else []),
+            *(_section(section) for section in page.sections),
+            id="main",
+        ),
+        element(
+            "footer",
+            element(
+                "p",
+                f"Written by shardmill {page.version}. The page is one file: it makes no request, and every sentence with a "
+                "number was computed from the runs it names. Intervals are of 95 % unless they say otherwise.",
+            ),
+        ),
+        element("div", role="status", aria_live="polite", class_="tip", id="tip", hidden=True),
+    ]
+    return element("body", *parts)
+
+
+def _what_to_do(findings: Sequence[Finding], titles: dict[str, str]) -> Element:
+    groups: list[Node] = []
+    for use, (name, explanation) in USES.items():
+        chosen = [finding for finding in findings if finding.use == use]
+        if chosen:
+            groups.append(
+                element(
+                    "div",
+                    element("h3", name, element("span", explanation, class_="soft")),
+                    element("ul", *(_finding(finding, titles) for finding in chosen), class_="findings"),
+                    class_="use",
+                )
+            )
+    return element("section", element("h2", "What to do"), *groups, id="what-to-do", class_="advice")
+
+
+def _finding(finding: Finding, titles: dict[str, str]) -> Element:
+    number: list[Node] = [element("span", finding.figure, class_="figure")]
+    if finding.range:
+        number.append(element("span", finding.range, class_="interval", title="95 % interval"))
+    where = element("a", titles.get(finding.source, finding.source), href=f"#{finding.source}")
+    sentence = element("p", finding.sentence, " ", element("span", where, class_="source"))
+    return element("li", element("div", *number, class_="number"), sentence)
+
+
+def _section(section: Section) -> Element:
+    lead: list[Node] = [element("p", section.lead, class_="lead")] if section.lead else []
+    return element("section", element("h2", section.title), *lead, *section.parts, id=section.id)
+
+
+def _asset(name: str) -> str:
+    return (resources.files("shardmill.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
