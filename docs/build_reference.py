@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import dataclasses
 import inspect
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import shardmill
+from shardmill import errors
 from shardmill.cli.flags import argument_texts, summary
 from shardmill.cli.main import COMMANDS
 from shardmill.errors import ShardmillError
@@ -139,7 +141,57 @@ def _escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
-PAGES: Final = {"commands.md": command_page, "interface.md": interface_page}
+def messages_page() -> str:
+    """Every error that is raised on purpose, as it stands in the code."""
+    parts = [_NOTE, "# Messages\n"]
+    parts.append(
+        "What shardmill says when it refuses or stops, by exit code, with … for what differs from case to case. Look for the words\n"
+        "that you see. Each message ends with what to do.\n"
+    )
+    by_code: dict[int, set[str]] = {}
+    for path in sorted(Path(shardmill.__file__).parent.rglob("*.py")):
+        for name, text in _raised(ast.parse(path.read_text())):
+            by_code.setdefault(_ERRORS[name].exit_code, set()).add(text)
+    for code, texts in sorted(by_code.items()):
+        parts.append(f"## Exit code {code}\n\n{_CODES[code]}\n")
+        parts += [f"- {_escaped(text)}" for text in sorted(texts, key=lambda text: text.lstrip("… ").lower())]
+        parts.append("")
+    return "\n".join(parts)
+
+
+_ERRORS: Final = {
+    name: value for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, ShardmillError)
+}
+_CODES: Final = {
+    1: "The run failed.",
+    2: "The request cannot be carried out as it stands; nothing was changed.",
+    3: "The run stopped before its end; what is published stays valid, and the same command continues.",
+    4: "More inputs failed than the request allows.",
+    5: "A data set is incomplete, or its bytes are not those that were written.",
+}
+
+
+def _raised(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Class and text of each error that is made with a text of its own."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ERRORS and node.args:
+            text = re.sub(r"\s+", " ", re.sub(r"…(\s*…)+", "…", _template(node.args[0])))
+            if re.search(r"\w{3}", text):
+                yield node.func.id, text
+
+
+def _template(node: ast.expr) -> str:
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(_template(value) for value in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _template(left) + _template(right)
+    return "…"
+
+
+PAGES: Final = {"commands.md": command_page, "interface.md": interface_page, "messages.md": messages_page}
 
 
 def stale() -> list[str]:
