@@ -74,7 +74,8 @@ def test_what_is_left_out_is_as_in_the_function(name: str) -> None:
     arguments, as_json = PARSERS[name].parse(list(positional.values()))
     defaults = {each.name: each.default for each in parameters if each.name in keywords(FUNCTIONS[name])}
     given = {key: tuple(value) if isinstance(value, list) else value for key, value in arguments.items()}
-    assert given == {**positional, **defaults}
+    many = {each.name for each in parameters if each.kind is each.VAR_POSITIONAL}
+    assert given == {**{key: (word,) if key in many else word for key, word in positional.items()}, **defaults}
     assert not as_json
 
 

@@ -54,19 +54,6 @@ class Command:
         return arguments, arguments.pop("json", False)
 
 
-def parse(
-    name: str,
-    function: Callable[..., Any],
-    words: Sequence[str],
-    *,
-    groups: Mapping[str, str] | None = None,
-    examples: str = "",
-    reports: bool = True,
-) -> tuple[dict[str, Any], bool]:
-    """As `Command.parse`."""
-    return Command(name, function, examples, groups, reports).parse(words)
-
-
 def print_json(result: Any) -> None:  # noqa: ANN401  # any of the result dataclasses
     """The result as JSON on stdout."""
     json.dump(asdict(result), sys.stdout, indent=1, default=str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.operations.report.run import lines, report
 
 _EXAMPLES: Final = """\
@@ -13,9 +13,11 @@ _EXAMPLES: Final = """\
   shardmill report runs/monday/ runs/tuesday/
 """
 
+COMMAND: Final = Command("report", report, examples=_EXAMPLES)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("report", report, words, examples=_EXAMPLES)
+    arguments, as_json = COMMAND.parse(words)
     result = report(*arguments.pop("runs"), **arguments)
     if as_json:
         print_json(result)

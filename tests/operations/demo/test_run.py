@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from shardmill.cli.parse import parse
+from shardmill.cli.prepare import COMMAND
 from shardmill.errors import UsageError
 from shardmill.operations.demo.run import demo
 from shardmill.operations.prepare.run import prepare
@@ -25,7 +25,7 @@ def test_the_tour(tmp_path: Path) -> None:
         assert sheet.format == "PNG"
     commands = [shlex.split(line)[1:] for line in said if line.startswith("   $ ")]
     assert [words[:2] for words in commands] == [["shardmill", name] for name in ("prepare", "verify", "show")]
-    arguments, _ = parse("prepare", prepare, commands[0][2:])
+    arguments, _ = COMMAND.parse(commands[0][2:])
     again = prepare(**arguments)
     assert again.already_complete  # the command that was told is the one that was run
 
