@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from shardmill.dataset import Dataset, is_shard_name, missing_siblings
+from shardmill.dataset import Dataset
 from shardmill.errors import DamageError, UsageError
 from shardmill.formats.base import Sample
+from shardmill.formats.file_names import missing_siblings, shard_kind, split_of
 from shardmill.formats.tfrecord import TFRecordFormat
 from shardmill.operations.prepare.run import prepare
 from tests.pictures import CLASSES, class_folder
@@ -99,32 +100,49 @@ def test_label_lines_with_their_numbers(tmp_path: Path) -> None:
 
 
 def test_nothing_to_open(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no TFRecord file"):
+    with pytest.raises(UsageError, match="holds no shard"):
         Dataset.open(str(tmp_path))
-    with pytest.raises(UsageError, match="holds no TFRecord file"):
+    with pytest.raises(UsageError, match="holds no shard"):
         Dataset.open(f"{tmp_path}/x-*")
     with pytest.raises(UsageError, match="there is nothing at"):
         Dataset.open(f"{tmp_path}/x")
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("name", "kind", "split"),
     [
-        ("train-00000-of-01024", True),
-        ("train-00000-of-00016.tfrecord", True),
-        ("deep/er/00012.tfrecord", True),
-        ("x.tfrecord.gz", True),
-        ("mnist-train.tfrecord-00000-of-00001", True),
-        ("train-00000-of-00016.tfrecord.idx", False),
-        ("train-00000-of-00002.repaired", False),
-        ("_tmp/x.tfrecord", False),
-        (".x.tfrecord", False),
-        ("tfrecord", False),
-        ("a.jpg", False),
+        ("train-00000-of-01024", "tfrecord", "train"),
+        ("train-00000-of-00016.tfrecord", "tfrecord", "train"),
+        ("train-00000-of-00016.tfrecord.gz", "tfrecord", "train"),
+        ("deep/er/00012.tfrecord", "tfrecord", "train"),
+        ("x.tfrecord.gz", "tfrecord", "x"),
+        ("mnist-train.tfrecord-00000-of-00001", "tfrecord", "train"),
+        ("00012.tar", "webdataset", "train"),
+        ("val-000012.tar", "webdataset", "val"),
+        ("train-00000-of-00003.tar", "webdataset", "train"),
+        ("data/test-00000-of-00003.parquet", "parquet", "test"),
+        ("x.parquet", "parquet", "x"),
+        ("_samples/part-00000.parquet", None, "part-00000.parquet"),
+        ("train-00000-of-00016.tfrecord.idx", None, "train-00000-of-00016.tfrecord.idx"),
+        ("train-00000-of-00002.repaired", None, "train-00000-of-00002.repaired"),
+        ("_tmp/x.tfrecord", None, "x.tfrecord"),
+        (".x.tfrecord", None, ".x.tfrecord"),
+        ("tfrecord", None, "tfrecord"),
+        ("a.jpg", None, "a.jpg"),
     ],
 )
-def test_names_of_shards(name: str, expected: bool) -> None:
-    assert is_shard_name(name) is expected
+def test_names_of_shards(name: str, kind: str | None, split: str) -> None:
+    assert shard_kind(name) == kind
+    assert split_of(name) == split
+
+
+def test_tables_beside_tars_are_no_shards(tmp_path: Path) -> None:
+    for name in ("00000.tar", "00000.parquet", "00000_stats.json"):
+        (tmp_path / name).touch()
+    assert [shard.name for shard in Dataset.open(str(tmp_path)).shards] == ["00000.tar"]
+    (tmp_path / "x.tfrecord").touch()
+    with pytest.raises(UsageError, match=r"shards of several kinds \(tfrecord, webdataset\); name those of one kind"):
+        Dataset.open(str(tmp_path))
 
 
 def test_missing_siblings() -> None:

@@ -1,26 +1,21 @@
-"""Opens a data set: one that `prepare` wrote, or TFRecord files that others wrote."""
+"""Opens a data set: one that `prepare` wrote, or shards that others wrote."""
 
 from __future__ import annotations
 
 import glob
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from shardmill.errors import DamageError, UsageError
-from shardmill.formats.base import Damage, Format, Placement, Sample
+from shardmill.formats.base import Damage, Format, FormatName, FormatOptions, Placement, Sample
+from shardmill.formats.choose import make_format
+from shardmill.formats.file_names import shard_kind, split_of
 from shardmill.formats.tfrecord import TFRecordFormat
 from shardmill.layout import INDEX_SUFFIX, LABELS, MANIFEST, MANIFEST_FORMAT, SUCCESS, samples_name
-from shardmill.registry import FORMATS, load
 from shardmill.storage import Store, open_store
-
-_NUMBERED: Final = r"-(?P<number>\d{4,6})-of-(?P<of>\d{4,6})"
-_TFDS: Final = re.compile(rf"(?P<name>.+)-(?P<split>[^-]+)\.(?:tfrecord|tfrecords){_NUMBERED}")
-_PLAIN: Final = re.compile(rf"(?P<split>.+?)(?:\.tfrecords?)?{_NUMBERED}(?:\.tfrecords?|\.tfrec)?(?:\.gz|\.zz|\.zlib)?")
-_ENDING: Final = re.compile(r"(?P<split>.+?)(?:[-_]?\d+)?\.(?:tfrecords?|tfrec)(?:\.gz|\.zz|\.zlib)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +84,11 @@ class Dataset:
 
     @classmethod
     def open(cls, dest: str, *, allow_incomplete: bool = False) -> Dataset:
-        """The data set at `dest`: a folder, a TFRecord file, or a pattern with `*` that matches such files.
+        """The data set at `dest`: a folder, a shard, or a pattern with `*` that matches shards.
 
         Raises:
             DamageError: `prepare` has not finished it (unless `allow_incomplete`), or its manifest cannot be read.
-            UsageError: there is no TFRecord file.
+            UsageError: there is no shard, or there are shards of several kinds.
         """
         local = Path(dest.removeprefix("file://")).expanduser()
         if local.is_dir():
@@ -102,44 +97,43 @@ class Dataset:
                 return _open_prepared(store, allow_incomplete)
             if (local / "_plan").is_dir():
                 return _open_unfinished(store, allow_incomplete)
-            names = [entry.path for entry in store.list() if is_shard_name(entry.path)]
+            names = [entry.path for entry in store.list() if shard_kind(entry.path)]
         elif local.is_file():
             store, names = open_store(str(local.parent)), [local.name]
         elif glob.has_magic(dest):
             store, names = _matches(str(local))
         else:
-            raise UsageError(
-                f"there is nothing at {dest}; name a folder, a TFRecord file or a pattern such as 'train-*'."
-            )
+            raise UsageError(f"there is nothing at {dest}; name a folder, a shard or a pattern such as 'train-*'.")
+        kind, names = _of_one_kind(dest, names)
         if not names:
             raise UsageError(
-                f"{dest} holds no TFRecord file; name a data set of ours, or the files themselves with a pattern."
+                f"{dest} holds no shard (TFRecord, WebDataset tar or Parquet); name a data set of ours, or the files "
+                "themselves with a pattern."
             )
-        return cls(store, _unnamed_shards(names), _labels(store), chosen=not local.is_dir())
+        labels = _labels(store) or _labels_inside(store, kind, names[0])
+        return cls(store, _unnamed_shards(names), labels, shard_format=make_format(kind), chosen=not local.is_dir())
 
 
-def is_shard_name(path: str) -> bool:
-    """True for what people call TFRecord files: `*.tfrecord`, `train-00000-of-01024`, `x-train.tfrecord-00000-of-00004` ..."""
-    name = path.rpartition("/")[2]
-    if path.startswith(("_", ".")) or name.startswith(("_", ".")):
-        return False
-    return bool(_TFDS.fullmatch(name) or _PLAIN.fullmatch(name) or _ENDING.fullmatch(name))
+def _of_one_kind(dest: str, names: list[str]) -> tuple[FormatName, list[str]]:
+    """The format of the shards among `names`, and these; what nobody calls like a shard and was named is a TFRecord.
 
-
-def missing_siblings(names: list[str]) -> list[str]:
-    """The names that `-00000-of-00016` promises and that are not among `names`."""
-    present = set(names)
-    promised: set[str] = set()
+    Tables beside other shards (as img2dataset writes them) tell about those and are no shards.
+    """
+    by_kind: dict[FormatName | None, list[str]] = {}
     for name in names:
-        match = re.search(_NUMBERED, name)
-        if match and 0 < int(match["of"]) <= 10**5:
-            width, before, behind = len(match["number"]), name[: match.start()], name[match.end() :]
-            first = f"{before}-{0:0{width}d}-of-{match['of']}{behind}"
-            if first not in promised:
-                promised.update(
-                    f"{before}-{number:0{width}d}-of-{match['of']}{behind}" for number in range(int(match["of"]))
-                )
-    return sorted(promised - present)
+        by_kind.setdefault(shard_kind(name), []).append(name)
+    unknown = by_kind.pop(None, [])
+    if len(by_kind) > 1:
+        by_kind.pop("parquet", None)
+    if len(by_kind) > 1:
+        raise UsageError(
+            f"{dest} holds shards of several kinds ({', '.join(sorted(map(str, by_kind)))}); name those of one kind with a "
+            "pattern, such as '*.tar'."
+        )
+    for kind, members in by_kind.items():
+        assert kind is not None
+        return kind, members
+    return "tfrecord", unknown
 
 
 def _open_prepared(store: Store, allow_incomplete: bool) -> Dataset:
@@ -154,8 +148,9 @@ def _open_prepared(store: Store, allow_incomplete: bool) -> Dataset:
             )
         data = manifest["data"]
         shards = tuple(_shard(number, values) for number, values in enumerate(data["shards"]))
-        shard_format: Format = load(FORMATS, "format", data["shard_format"])(data["feature_keys"])
         labels = tuple(str(entry["name"]) for entry in data["classes"])
+        options = FormatOptions(data["feature_keys"], data["compression"], labels)
+        shard_format = make_format(data["shard_format"], options)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamageError(
             f"{store.root}/{MANIFEST} is damaged ({type(error).__name__}: {error}); delete it and run the same prepare command again."
@@ -166,8 +161,8 @@ def _open_prepared(store: Store, allow_incomplete: bool) -> Dataset:
 def _open_unfinished(store: Store, allow_incomplete: bool) -> Dataset:
     if not allow_incomplete:
         raise _unfinished(store)
-    names = [entry.path for entry in store.list() if is_shard_name(entry.path)]
-    return Dataset(store, _unnamed_shards(names), _labels(store), complete=False)
+    kind, names = _of_one_kind(store.root, [entry.path for entry in store.list() if shard_kind(entry.path)])
+    return Dataset(store, _unnamed_shards(names), _labels(store), complete=False, shard_format=make_format(kind))
 
 
 def _unfinished(store: Store) -> DamageError:
@@ -188,13 +183,7 @@ def _shard(number: int, values: dict[str, Any]) -> Shard:
 
 
 def _unnamed_shards(names: list[str]) -> tuple[Shard, ...]:
-    return tuple(Shard(number, name, _split_of(name)) for number, name in enumerate(sorted(names)))
-
-
-def _split_of(path: str) -> str:
-    name = path.rpartition("/")[2]
-    match = _TFDS.fullmatch(name) or _PLAIN.fullmatch(name) or _ENDING.fullmatch(name)
-    return match["split"] if match else name
+    return tuple(Shard(number, name, split_of(name)) for number, name in enumerate(sorted(names)))
 
 
 def _matches(pattern: str) -> tuple[Store, list[str]]:
@@ -204,6 +193,16 @@ def _matches(pattern: str) -> tuple[Store, list[str]]:
     files = base.glob(pattern[len(fixed) :])
     names = [str(path.relative_to(base)) for path in files if path.is_file() and not path.name.endswith(INDEX_SUFFIX)]
     return open_store(str(base)), names
+
+
+def _labels_inside(store: Store, kind: FormatName, name: str) -> tuple[str, ...]:
+    """Class names that the shard itself tells."""
+    if kind != "parquet":
+        return ()
+    from shardmill.formats.parquet import class_names  # only where there is Parquet
+
+    with store.open(name) as file:
+        return class_names(file)
 
 
 def _labels(store: Store) -> tuple[str, ...]:

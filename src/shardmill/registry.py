@@ -25,6 +25,8 @@ TRANSFORMS: Final[Mapping[str, Plugin]] = {
 }
 FORMATS: Final[Mapping[str, Plugin]] = {
     "tfrecord": Plugin("shardmill.formats.tfrecord:TFRecordFormat"),
+    "webdataset": Plugin("shardmill.formats.webdataset:WebDatasetFormat"),
+    "parquet": Plugin("shardmill.formats.parquet:ParquetFormat"),
 }
 ENGINES: Final[Mapping[str, Plugin]] = {
     "local": Plugin("shardmill.engines.local:LocalEngine"),

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, TypeVar
 
 from shardmill.errors import UsageError
+from shardmill.formats.base import Compression, FeatureKeys, FormatOptions
 from shardmill.image.base import ImageSpec
 from shardmill.sources.spec import SourceSpec
 
@@ -37,7 +38,8 @@ class PrepareSpec:
     sharding: Sharding = field(default_factory=Sharding)
     transform: str = "native"
     shard_format: str = "tfrecord"
-    feature_keys: str = "imagenet"
+    feature_keys: FeatureKeys = "imagenet"
+    compression: Compression = "none"
     tfds_name: str | None = None
     """Set: file names and metadata as `tfds.builder_from_directory` wants them, for a data set of this name."""
     splits: tuple[tuple[str, float], ...] = (("train", 1.0),)
@@ -50,6 +52,10 @@ class PrepareSpec:
     """Keep this many inputs, the first of the shuffled order."""
     drop_duplicates: bool = False
     max_source_bytes: int = 256_000_000
+
+    def format_options(self, classes: tuple[str, ...] = ()) -> FormatOptions:
+        """What the shard format is to be told; `classes` are the names in label order."""
+        return FormatOptions(self.feature_keys, self.compression, classes)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in field order."""

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shardmill.formats.base import Damage, Format, Placement, Sample
+from shardmill.formats.base import Damage, FeatureKeys, Format, Placement, Sample
 from shardmill.formats.example import FeatureValue, encode_example
 from shardmill.formats.frames import MAX_RECORD
 from shardmill.formats.framing import frame_footer, frame_header
-from shardmill.formats.tfrecord import FeatureKeys, TFRecordFormat
-from tests.formats.conformance import FormatConformance, read, samples, write
+from shardmill.formats.tfrecord import TFRecordFormat
+from tests.formats.conformance import RecordWiseConformance, read, samples, write
 
 JPEG = b"\xff\xd8\xff\xe0 and more"
 
 
-class TestImagenetKeys(FormatConformance):
+class TestImagenetKeys(RecordWiseConformance):
     @pytest.fixture
     def shard_format(self) -> Format:
         return TFRecordFormat()
@@ -35,7 +35,7 @@ class TestImagenetKeys(FormatConformance):
         assert found == sample
 
 
-class TestTfdsKeys(FormatConformance):
+class TestTfdsKeys(RecordWiseConformance):
     @pytest.fixture
     def shard_format(self) -> Format:
         return TFRecordFormat("tfds")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Literal, Protocol
+
+FeatureKeys = Literal["imagenet", "tfds"]
+FormatName = Literal["tfrecord", "webdataset", "parquet"]
+Compression = Literal["none", "gzip", "snappy", "zstd"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +33,41 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a record lies in its shard, framing included, in bytes."""
+    """Where a record lies in its shard, in bytes, framing included; in a compressed stream, of what it inflates to.
+
+    In Parquet, where a record has no bytes of its own, it is where the image lies; an image inside a compressed or
+    dictionary-encoded column gets the first byte of its column chunk plus its number in it, and no length.
+    """
 
     offset: int
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class FormatOptions:
+    """What a format may be told. Which of it makes sense, the format knows."""
+
+    feature_keys: FeatureKeys = "imagenet"
+    compression: Compression = "none"
+    classes: tuple[str, ...] = ()
+    """Class names in label order, for formats that carry them in each shard."""
+
+
 class ShardWriter(Protocol):
     """Writes one shard to an open file, front to back. The bytes depend on the samples and their order alone."""
 
-    def add(self, sample: Sample) -> Placement: ...
+    @property
+    def placements(self) -> Sequence[Placement]:
+        """Where the records lie, in order. A record may be missing from it until others follow, or `finish`."""
+        ...
+
+    def add(self, sample: Sample) -> None: ...
 
     def finish(self) -> bytes:
-        """Write what must come last and return the content of the index file. The caller closes the file."""
+        """Write what must come last and return the content of the index file, empty where the format has none.
+
+        The caller closes the file.
+        """
         ...
 
 
@@ -56,10 +82,12 @@ class Damage:
     kind: str
     """`truncated`, `length_crc`, `data_crc`, `not_an_example`, `no_image`, `bad_compression` ..."""
     detail: str
+    length: int = 0
+    """Bytes known to be lost with it, where that is more than a record."""
 
 
 class Format(Protocol):
-    """One kind of shard. Stateless."""
+    """One kind of shard. Stateless; pickles."""
 
     @property
     def suffix(self) -> str:
@@ -68,7 +96,7 @@ class Format(Protocol):
 
     @property
     def index_suffix(self) -> str:
-        """Appended to the shard's whole name."""
+        """Appended to the shard's whole name; empty where shards have no index beside them."""
         ...
 
     def writer(self, file: BinaryIO) -> ShardWriter: ...
@@ -78,6 +106,29 @@ class Format(Protocol):
         the format allows finding the next record."""
         ...
 
-    def index(self, placements: list[Placement]) -> bytes:
-        """The index file for records that lie at `placements`."""
+    def locate(self, file: BinaryIO) -> list[Placement] | None:
+        """Where the records lie, found without reading them; None where nothing can be skipped (a compressed stream).
+
+        Behind damage that hides where the next record begins, one last placement stands for the rest.
+        """
+        ...
+
+    def read_at(self, file: BinaryIO, placement: Placement) -> Sample | Damage:
+        """The record at a place that `read`, `locate` or an index told; the file must be seekable."""
+        ...
+
+    def index(self, file: BinaryIO) -> bytes:
+        """The index file of the whole shard in `file`."""
+        ...
+
+    def parse_index(self, content: bytes) -> list[Placement] | int:
+        """What an index says, or the number (from 0) of the first of its lines that says nothing."""
+        ...
+
+    def salvage(self, source: BinaryIO, target: BinaryIO, bad: Collection[int]) -> tuple[int, int]:
+        """Copy a shard of whatever writer, but for damaged records and those that begin at the offsets `bad`.
+
+        Returns:
+            Records kept and lost.
+        """
         ...

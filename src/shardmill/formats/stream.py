@@ -30,6 +30,11 @@ class ByteStream:
         """Of the next byte, from where the stream began, in uncompressed bytes."""
 
     @property
+    def compressed(self) -> bool:
+        """Nothing of it can be skipped."""
+        return not self._plain
+
+    @property
     def problem(self) -> str | None:
         """Why a compressed stream broke off, once the bytes before that are read."""
         return self._inflated.problem if self._inflated else None
@@ -49,6 +54,19 @@ class ByteStream:
         if block:
             self._pending.append(memoryview(block))
             self.offset -= len(block)
+
+    def skip(self, size: int) -> None:
+        """Pass over `size` bytes, or as many as there are; nothing is read where the file can be sought."""
+        while self._pending and size > 0:
+            size -= len(self.read(min(size, len(self._pending[-1]))))
+        if self._left is not None and self._origin is not None:
+            step = min(size, self._left)
+            self._file.seek(step, 1)
+            self._left -= step
+            self.offset += step
+            return
+        while size > 0 and (block := self.read(min(size, _CHUNK))):
+            size -= len(block)
 
     def read_again(self, offset: int, size: int) -> bytes | None:
         """A second look at bytes already read, past the file's buffer; None where the stream cannot go back."""

@@ -42,11 +42,12 @@ def samples(names: Iterable[str], labelled: bool = True) -> list[Sample]:
 def write_shard(path: Path, records: list[Sample], *, index: bool = False) -> list[Placement]:
     with path.open("wb") as file:
         writer = TFRecordFormat().writer(file)
-        placements = [writer.add(sample) for sample in records]
+        for sample in records:
+            writer.add(sample)
         content = writer.finish()
     if index:
         path.with_name(path.name + ".idx").write_bytes(content)
-    return placements
+    return writer.placements
 
 
 def near(sheet: str, colour: tuple[int, int, int]) -> int:

@@ -9,8 +9,8 @@ import pytest
 
 from shardmill.dataset import Dataset
 from shardmill.formats.base import Placement
+from shardmill.formats.tfrecord import TFRecordFormat
 from shardmill.operations.prepare.run import prepare
-from shardmill.operations.verify.index import parse_index
 from shardmill.operations.verify.result import Finding
 from shardmill.operations.verify.shard import ShardCheck, ShardReport, check_shard
 from tests.pictures import class_folder
@@ -31,7 +31,7 @@ class DataSet:
 
     def places(self, name: str = FIRST) -> list[Placement]:
         """Where the records of a shard lie, by its index."""
-        placements = parse_index((self.path / f"{name}.idx").read_bytes())
+        placements = TFRecordFormat().parse_index((self.path / f"{name}.idx").read_bytes())
         assert isinstance(placements, list)
         return placements
 

@@ -14,7 +14,7 @@ from shardmill.sources.base import STAGED
 from shardmill.spec import PrepareSpec
 from shardmill.storage import UnreadableError, open_store
 
-_RECORD_OVERHEAD: Final = 400
+_RECORD_OVERHEAD: Final = {"tfrecord": 400, "webdataset": 3_000, "parquet": 150}
 """Bytes of a record beside its image, about."""
 _UNREAD_RECORD_BYTES: Final = 30_000
 """Assumed where no sampled image can be read or decoded."""
@@ -45,7 +45,7 @@ def fingerprint(spec: PrepareSpec) -> str:
     Raises:
         UsageError: the transform is not installed, or cannot do what the spec asks.
     """
-    return transform_and_fingerprint(spec.transform, spec.image)[1]
+    return transform_and_fingerprint(spec.transform, spec.image, spec.compression)[1]
 
 
 def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Limits) -> RecordSize:
@@ -56,7 +56,7 @@ def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Li
         sizes = []  # the run finds out which image it was
     if not sizes:
         return RecordSize(_UNREAD_RECORD_BYTES, 0)
-    return RecordSize(sum(sizes) / len(sizes) + _RECORD_OVERHEAD, len(sizes))
+    return RecordSize(sum(sizes) / len(sizes) + _RECORD_OVERHEAD[sample.spec.shard_format], len(sizes))
 
 
 def _encoded_sizes(sample: Sample) -> list[int]:

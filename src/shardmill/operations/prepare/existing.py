@@ -8,6 +8,8 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 from shardmill.errors import DamageError, UsageError
+from shardmill.formats.base import FormatOptions
+from shardmill.formats.choose import make_format
 from shardmill.formats.tfds import TFDS_FILES
 from shardmill.layout import DUPLICATES, INDEX_SUFFIX, LABELS, MANIFEST, SUCCESS, samples_name
 from shardmill.operations.prepare.names import shard_name
@@ -108,7 +110,9 @@ def _named_by_manifest(store: Store) -> Iterator[str]:
 def _named_by_plan(plan: Plan | None) -> Iterator[str]:
     if plan is None:
         return
-    tfds_name, suffix = plan.spec.get("tfds_name"), ".tfrecord"
+    tfds_name = plan.spec.get("tfds_name")
+    options = FormatOptions(compression=plan.spec.get("compression", "none"))
+    suffix = make_format(plan.spec.get("shard_format", "tfrecord"), options).suffix
     if tfds_name is not None:
         yield from TFDS_FILES
     for task in plan.tasks:

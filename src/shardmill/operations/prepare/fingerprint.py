@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import lru_cache
 from importlib.metadata import version
 
@@ -10,11 +11,12 @@ from shardmill.image.base import ImageSpec, Transform
 
 
 @lru_cache(maxsize=2)
-def transform_and_fingerprint(name: str, spec: ImageSpec) -> tuple[Transform, str]:
-    """The transform called `name`, and what decides bytes here: its own fingerprint, and who writes the samples tables.
+def transform_and_fingerprint(name: str, spec: ImageSpec, compression: str = "none") -> tuple[Transform, str]:
+    """The transform called `name`, and what decides bytes here: its own fingerprint, who writes tables, who compresses.
 
     Raises:
         UsageError: the transform is not installed, or cannot do what `spec` asks.
     """
     transform: Transform = registry.load(registry.TRANSFORMS, "transform", name)(spec)
-    return transform, f"{transform.fingerprint()} pyarrow {version('pyarrow')}"
+    zipped = f" zlib {zlib.ZLIB_RUNTIME_VERSION}" if compression == "gzip" else ""
+    return transform, f"{transform.fingerprint()} pyarrow {version('pyarrow')}{zipped}"

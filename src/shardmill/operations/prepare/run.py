@@ -17,6 +17,8 @@ from shardmill import isolation
 from shardmill.arguments import checked
 from shardmill.engines.base import CountsItems, CountsSteps, Engine
 from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError, UsageError
+from shardmill.formats.base import Compression, FeatureKeys, FormatName
+from shardmill.formats.choose import make_format
 from shardmill.formats.tfds import TfdsSplit, check_tfds_name, tfds_files
 from shardmill.image.base import Chroma, ImageSpec, ResizeMode
 from shardmill.layout import MANIFEST, SUCCESS, samples_name
@@ -64,8 +66,9 @@ def prepare(
     max_pixels: int = 100_000_000,
     max_source_bytes: str = "256MB",
     transform: Literal["native", "tensorflow"] = "native",
-    format: Literal["tfrecord"] = "tfrecord",
-    feature_keys: Literal["imagenet", "tfds"] = "imagenet",
+    format: FormatName = "tfrecord",
+    compression: Compression = "none",
+    feature_keys: FeatureKeys = "imagenet",
     tfds: str | None = None,
     num_shards: str | None = None,
     samples_per_shard: int | None = None,
@@ -122,8 +125,10 @@ def prepare(
         max_pixels: Images that claim more pixels than this are failures; they are not decoded.
         max_source_bytes: Files larger than this are failures; they are not read.
         transform: What decodes, resizes and encodes: native is fast; tensorflow is a tf.data pipeline.
-        format: Kind of shard.
-        feature_keys: Names of the features in a record: image/encoded and so on, or those of tfds.
+        format: Kind of shard: tfrecord, webdataset (tar of .jpg, .cls and .json) or parquet (as Hugging Face datasets).
+        compression: For tfrecord gzip, which TensorFlow and PyTorch readers know, at the price of the index and of random access;
+            for parquet snappy, gzip or zstd, of all columns but the images; webdataset has none. JPEGs hardly shrink.
+        feature_keys: Names of the features in a tfrecord: image/encoded and so on, or those of tfds.
         tfds: Name of the data set: file names, keys and metadata become what tfds.builder_from_directory opens.
         num_shards: Shards in all, shared out over the splits; or train=16,val=2.
         samples_per_shard: Inputs per shard.
@@ -195,6 +200,7 @@ def prepare(
         ),
         transform=transform,
         shard_format=format,
+        compression=compression,
         feature_keys="tfds" if tfds is not None else feature_keys,
         tfds_name=None if tfds is None else check_tfds_name(tfds),
         splits=parse_splits(splits),
@@ -205,6 +211,9 @@ def prepare(
         drop_duplicates=drop_duplicates,
         max_source_bytes=in_range("--max-source-bytes", parse_bytes(max_source_bytes), 1),
     )
+    make_format(format, spec.format_options())
+    if tfds is not None and (format, compression) != ("tfrecord", "none"):
+        raise UsageError("--tfds makes TFRecords without compression; leave --format and --compression out.")
     allowed = parse_limit(max_errors)
     limits = isolation.parse_limits(image_timeout, worker_memory)
     runner = make_engine(engine, workers=workers, master=master, partitions=partitions)
@@ -238,6 +247,7 @@ def prepare(
                 dest=store.root,
                 plan=plan.digest,
                 fingerprint=plan.fingerprint,
+                classes=plan.classes if format == "parquet" else (),
                 staged=isinstance(opened, StagedSource),
                 retry=retry_failed,
                 fail_fast=on_error == "fail",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, BinaryIO, Final
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from shardmill.formats.base import ShardWriter
 from shardmill.image.base import Encoded, Refused
 from shardmill.layout import INDEX_SUFFIX, SUMMARY_KEY
 from shardmill.storage import Store
@@ -100,6 +102,30 @@ class SamplesWriter:
         self._writer.close()
 
 
+class PlacedRows:
+    """Hands rows to the table as soon as the shard's writer knows where their records lie."""
+
+    def __init__(self, table: SamplesWriter, writer: ShardWriter) -> None:
+        self._table, self._writer = table, writer
+        self._waiting: deque[tuple[dict[str, Any], tuple[Any, ...], int | None]] = deque()
+        self._records = 0
+
+    def add(self, row: dict[str, Any], carried: tuple[Any, ...], *, written: bool) -> None:
+        """`row` and `carried` as for the table; with `written`, a record was given to the writer for it."""
+        self._waiting.append((row, carried, self._records if written else None))
+        self._records += written
+        self.flush()
+
+    def flush(self) -> None:
+        """Pass on what can be; once the writer has finished, that is all."""
+        places = self._writer.placements
+        while self._waiting and (self._waiting[0][2] is None or self._waiting[0][2] < len(places)):
+            row, carried, number = self._waiting.popleft()
+            if number is not None:
+                row |= {"index": number, "offset": places[number].offset, "length": places[number].length}
+            self._table.add(row, carried)
+
+
 def outcome_columns(outcome: Encoded | Refused) -> dict[str, Any]:
     """The columns that follow from what became of an image."""
     source = outcome.source
@@ -138,7 +164,7 @@ def committed(store: Store, name: str, plan: str) -> ShardSummary | None:
         summary = ShardSummary(**{field.name: values[field.name] for field in fields(ShardSummary)})
     except (pa.ArrowInvalid, KeyError, ValueError, TypeError):  # not a table of ours, or not a whole one
         return None
-    sizes = store.size(summary.name), store.size(summary.name + INDEX_SUFFIX)
+    sizes = store.size(summary.name), store.size(summary.name + INDEX_SUFFIX) or 0
     if summary.plan != plan or sizes != (summary.bytes, summary.index_bytes):
         return None
     return summary

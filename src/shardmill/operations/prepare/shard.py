@@ -7,13 +7,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from posixpath import basename
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import pyarrow as pa
 
-from shardmill import isolation, registry
+from shardmill import isolation
 from shardmill.errors import TooManyFailuresError, UsageError
-from shardmill.formats.base import Format, Placement, Sample
+from shardmill.formats.base import Format, Sample
+from shardmill.formats.choose import make_format
+from shardmill.formats.hashing import HashingFile
 from shardmill.image.base import Encoded, Outcome, PixelSums, Refused, Transform
 from shardmill.layout import samples_name
 from shardmill.operations.prepare.fingerprint import transform_and_fingerprint
@@ -21,6 +23,7 @@ from shardmill.operations.prepare.names import shard_name
 from shardmill.operations.prepare.reading import read_listed
 from shardmill.operations.prepare.samples import (
     CARRIED,
+    PlacedRows,
     SamplesWriter,
     ShardSummary,
     committed,
@@ -50,6 +53,8 @@ class Job:
     """Digest of the plan."""
     fingerprint: str
     """Of the transform that the plan was made with."""
+    classes: tuple[str, ...] = ()
+    """Class names in label order, where the format puts them into shards."""
     staged: bool = False
     """The source's images were copied to DEST while they were listed."""
     retry: bool = False
@@ -83,20 +88,6 @@ class _Row:
     refused: Refused | None = None
 
 
-class _HashingFile:
-    """Passes writes on and keeps their digest."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-        self.bytes = 0
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        self.bytes += len(data)
-        return self._file.write(data)
-
-
 class _OvertakenError(Exception):
     """Another attempt has committed the shard."""
 
@@ -118,13 +109,13 @@ def make_shard(call: ShardCall) -> ShardSummary:
     done = committed(dest, samples_name(task.number), job.plan)
     if done is not None and not job.retry:
         return done
-    transform, fingerprint = transform_and_fingerprint(job.spec.transform, job.spec.image)
+    transform, fingerprint = transform_and_fingerprint(job.spec.transform, job.spec.image, job.spec.compression)
     if fingerprint != job.fingerprint:
         raise UsageError(
             f"the image codecs of this worker are not those that the plan was made with ({_difference(job.fingerprint, fingerprint)}), "
             "so its bytes would differ; install the same versions on every worker"
         )
-    shard_format: Format = registry.load(registry.FORMATS, "format", job.spec.shard_format)(job.spec.feature_keys)
+    shard_format = make_format(job.spec.shard_format, job.spec.format_options(job.classes))
     try:
         return _write(call, dest, transform, shard_format)
     except _OvertakenError as overtaken:
@@ -142,26 +133,29 @@ def _write(call: ShardCall, dest: Store, transform: Transform, shard_format: For
         samples = SamplesWriter(table, bare)
         tally = _Tally()
         with dest.publish(name) as file:
-            hashing = _HashingFile(file)
+            hashing = HashingFile(file)
             writer = shard_format.writer(hashing)  # type: ignore[arg-type]  # writes and nothing else
+            placed = PlacedRows(samples, writer)
             for row, outcome in _outcomes(call, rows, transform, dest):
                 columns = row.columns | outcome_columns(outcome)
                 if isinstance(outcome, Encoded):
-                    placement = writer.add(_sample(row, outcome))
-                    columns |= tally.written(outcome, placement)
+                    writer.add(_sample(row, outcome))
+                    tally.written(outcome)
                 else:
                     if job.fail_fast and outcome.status == "failed":
                         raise TooManyFailuresError(
                             f"{row.key}: {outcome.detail}. Mend or remove it, or run without --on-error fail."
                         )
                     tally.refused(outcome)
-                samples.add(columns, row.carried)
+                placed.add(columns, row.carried, written=isinstance(outcome, Encoded))
             index = writer.finish()
+            placed.flush()
             done = committed(dest, samples_name(task.number), job.plan)
             if done is not None and not job.retry:  # another attempt was quicker: what it published stands
                 raise _OvertakenError(done)
-        with dest.publish(name + shard_format.index_suffix) as file:
-            file.write(index)
+        if shard_format.index_suffix:
+            with dest.publish(name + shard_format.index_suffix) as file:
+                file.write(index)
         summary = ShardSummary(
             number=task.number,
             name=name,
@@ -188,13 +182,12 @@ class _Tally:
         self.count = self.skipped = self.failed = self.pixels = 0
         self.totals = self.squares = (0, 0, 0)
 
-    def written(self, outcome: Encoded, placement: Placement) -> dict[str, int]:
+    def written(self, outcome: Encoded) -> None:
         sums: PixelSums = outcome.sums
         self.pixels += sums.count
         self.totals = _add(self.totals, sums.total)
         self.squares = _add(self.squares, sums.total_of_squares)
         self.count += 1
-        return {"index": self.count - 1, "offset": placement.offset, "length": placement.length}
 
     def refused(self, outcome: Refused) -> None:
         if outcome.status == "failed":

@@ -10,7 +10,8 @@ from typing import Any, Final
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shardmill.dataset import Dataset, missing_siblings
+from shardmill.dataset import Dataset
+from shardmill.formats.file_names import missing_siblings
 from shardmill.operations.show.sampling import ClassKey, Draw
 
 _MOST_FAILURES: Final = 20

@@ -6,15 +6,12 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Final, TypeVar
 
 import pyarrow.parquet as pq
 
 from shardmill.dataset import Dataset, Shard
 from shardmill.formats.base import Damage, Placement, Sample
-from shardmill.formats.framing import HEADER, OVERHEAD, header_length
-from shardmill.formats.inflate import is_compressed
 
 _MOST_SHARDS: Final = 16
 _MOST_SCANNED: Final = 4_000
@@ -137,13 +134,11 @@ def _from_shard(
     dataset: Dataset, shard: Shard, count: int, shards: int, rng: random.Random, draw: Draw
 ) -> list[Candidate]:
     """From the shard itself, which is one of `shards`: some of its records, read to learn their classes."""
-    with dataset.store.open(shard.name) as file:
-        compressed = is_compressed(file.read(HEADER.size))
+    placements = _placements(dataset, shard)
     found: list[Candidate] = []
-    if compressed:
+    if placements is None:
         found = _from_the_front(dataset, shard, -(-2 * count // shards), _MOST_SCANNED // shards, rng, draw)
     else:
-        placements = _placements(dataset, shard)
         draw.records[shard.name] = len(placements)
         tried = rng.sample(placements, min(-(-6 * count // shards), len(placements)))
         for placement in sorted(tried, key=lambda place: place.offset):
@@ -172,47 +167,33 @@ def _from_the_front(
     return kept
 
 
-def _placements(dataset: Dataset, shard: Shard) -> list[Placement]:
-    """Where the records lie: from the index, or by going from one record's length to the next."""
+def _placements(dataset: Dataset, shard: Shard) -> list[Placement] | None:
+    """Where the records lie: from the index, or from the shard; None where nothing in it can be skipped."""
     size = dataset.store.size(shard.name) or 0
     indexed = _indexed(dataset, shard, size)
     if indexed is not None:
         return indexed
-    placements: list[Placement] = []
-    offset = 0
     with dataset.store.open(shard.name) as file:
-        while offset < size:
-            file.seek(offset)
-            header = file.read(HEADER.size)
-            length = header_length(header) if len(header) == HEADER.size else None
-            if length is None:  # what follows cannot be found this way; reading this place will tell what is wrong
-                placements.append(Placement(offset, min(HEADER.size, size - offset)))
-                break
-            placements.append(Placement(offset, min(length + OVERHEAD, size - offset)))
-            offset += length + OVERHEAD
-    return placements
+        return dataset.shard_format.locate(file)
 
 
 def _indexed(dataset: Dataset, shard: Shard, size: int) -> list[Placement] | None:
     """What the index says, or None where there is none, or one of another kind."""
-    if dataset.store.size(shard.index_name) is None:
+    if not dataset.shard_format.index_suffix or dataset.store.size(shard.index_name) is None:
         return None
-    pairs = [line.split() for line in dataset.store.read(shard.index_name).decode("ascii", "replace").splitlines()]
-    if any(len(pair) != 2 or not all(part.isdecimal() for part in pair) for pair in pairs):
+    placements = dataset.shard_format.parse_index(dataset.store.read(shard.index_name))
+    if isinstance(placements, int):
         return None
-    placements = [Placement(int(offset), int(length)) for offset, length in pairs]
     return placements if all(place.offset + place.length <= size for place in placements) else None
 
 
 def _read(dataset: Dataset, shard: Shard, placement: Placement, draw: Draw) -> Sample | None:
-    block = dataset.store.read(shard.name, placement.offset, placement.length)
-    for record in dataset.shard_format.read(BytesIO(block)):
-        if isinstance(record, Damage):
-            draw.damage.append((shard.name, f"{record.kind} at byte {placement.offset}: {record.detail}"))
-            return None
-        return record[1]
-    draw.damage.append((shard.name, f"truncated at byte {placement.offset}: the file ends before the record"))
-    return None
+    with dataset.store.open(shard.name) as file:
+        record = dataset.shard_format.read_at(file, placement)
+    if isinstance(record, Damage):
+        draw.damage.append((shard.name, f"{record.kind} at byte {placement.offset}: {record.detail}"))
+        return None
+    return record
 
 
 def _class_of(dataset: Dataset, sample: Sample) -> ClassKey:

@@ -1,4 +1,4 @@
-"""The index beside a shard: `offset length` a line."""
+"""The index beside a shard."""
 
 from __future__ import annotations
 
@@ -8,22 +8,15 @@ from shardmill.formats.base import Placement
 from shardmill.operations.verify.collect import Collector
 
 
-def parse_index(content: bytes) -> list[Placement] | int:
-    """The placements, or the number (from 0) of the first line that is none."""
-    placements = []
-    for number, line in enumerate(content.removesuffix(b"\n").split(b"\n") if content else []):
-        words = line.split(b" ")
-        if len(words) != 2 or not all(word.isdigit() for word in words):
-            return number
-        placements.append(Placement(int(words[0]), int(words[1])))
-    return placements
+def compare_index(
+    found: Collector, file: str, parsed: Sequence[Placement] | int, expected: Sequence[Placement]
+) -> bool:
+    """True where the index says where the records are; else tells the first difference.
 
-
-def compare_index(found: Collector, file: str, content: bytes, expected: Sequence[Placement]) -> bool:
-    """True where the index says where the records are; else tells the first difference."""
-    parsed = parse_index(content)
+    `parsed` is what the format made of the index.
+    """
     if isinstance(parsed, int):
-        found("index", f"line {parsed + 1} is not 'offset length'", record=parsed, file=file)
+        found("index", f"line {parsed + 1} is none of an index", record=parsed, file=file)
         return False
     for number, (said, true) in enumerate(zip(parsed, expected, strict=False)):
         if said != true:

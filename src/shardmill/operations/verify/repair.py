@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import zlib
 from collections import Counter, defaultdict, deque
-from collections.abc import Sequence
-from typing import Any, BinaryIO, Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 from shardmill.dataset import Dataset, Shard
-from shardmill.formats.base import Damage, Placement
-from shardmill.formats.frames import frames
-from shardmill.formats.framing import HEADER, frame_footer, frame_header
-from shardmill.formats.inflate import is_compressed
+from shardmill.formats.base import Damage, Placement, Sample
+from shardmill.formats.hashing import HashingFile
 from shardmill.layout import LABELS, MANIFEST, SUCCESS
 from shardmill.operations.verify.result import Finding, Repair
 from shardmill.operations.verify.samples import rewrite_samples
@@ -45,9 +41,8 @@ def repair_prepared(dataset: Dataset, findings: Sequence[Finding]) -> tuple[Repa
             if by_file[shard.name] or by_file[shard.samples_name]:
                 repairs.append(_salvage(dataset, shard, by_file[shard.name], table, entry))
             elif by_file[shard.index_name]:
-                placements = [row.placement for row in table.written]
-                entry |= _publish_index(dataset, shard, placements)
-                repairs.append(Repair(shard.index_name, "index", len(placements), 0, shard.index_name))
+                entry |= _publish_index(dataset, shard)
+                repairs.append(Repair(shard.index_name, "index", len(table.written), 0, shard.index_name))
         _recount(dataset, manifest["data"])
         with dataset.store.publish(LABELS) as file:
             file.write("".join(f"{name}\n" for name in dataset.labels).encode())
@@ -67,12 +62,12 @@ def repair_foreign(dataset: Dataset, findings: Sequence[Finding]) -> tuple[Repai
     for shard in dataset.shards:
         own = [finding for finding in findings if finding.file == shard.name]
         if any(finding.record is not None for finding in own):
-            repairs.append(_copy_good(dataset, shard, {finding.offset for finding in own}))
+            repairs.append(_copy_good(dataset, shard, {f.offset for f in own if f.offset is not None}))
         elif any(finding.file == shard.index_name for finding in findings):
-            with dataset.store.open(shard.name) as file:
-                placements = [frame[0] for frame in frames(file) if not isinstance(frame, Damage)]
-            _publish_index(dataset, shard, placements)
-            repairs.append(Repair(shard.index_name, "index", len(placements), 0, shard.index_name))
+            _publish_index(dataset, shard)
+            records = dataset.shard_format.parse_index(dataset.store.read(shard.index_name))
+            assert not isinstance(records, int), "an index that was just written"
+            repairs.append(Repair(shard.index_name, "index", len(records), 0, shard.index_name))
     return tuple(repairs)
 
 
@@ -85,32 +80,52 @@ def _salvage(
         for record in dataset.records(shard):
             if not isinstance(record, Damage) and record[0].offset not in bad:
                 where[record[1].key, record[1].label].append(record[0])
-    kept: dict[int, Placement] = {}
-    digest = hashlib.sha256()
-    end = 0
+    rows = [(row, where[row.key, row.label].popleft()) for row in table.written if where[row.key, row.label]]
     with dataset.store.publish(shard.name) as file:
-        for row in table.written:
-            if where[row.key, row.label]:
-                old = where[row.key, row.label].popleft()
-                frame = dataset.store.read(shard.name, old.offset, old.length)
-                file.write(frame)
-                digest.update(frame)
-                kept[row.index] = Placement(end, old.length)
-                end += old.length
+        hashing = HashingFile(file)
+        writer = dataset.shard_format.writer(hashing)  # type: ignore[arg-type]  # writes and nothing else
+        for sample in _samples_at(dataset, shard, [place for _, place in rows]):
+            writer.add(sample)
+        index = writer.finish()
+    kept = {row.index: place for (row, _), place in zip(rows, writer.placements, strict=True)}
     reasons = {f.record: f.kind for f in findings if f.record is not None and f.kind not in _MISPLACED}
     behind = findings[-1].kind if findings else "lost"
-    entry |= {"count": len(kept), "bytes": end, "sha256": digest.hexdigest()}
-    entry |= _publish_index(dataset, shard, list(kept.values()))
+    entry |= {"count": len(kept), "bytes": hashing.bytes, "sha256": hashing.digest.hexdigest()}
+    entry |= _publish_content(dataset, shard, index)
     entry["samples_sha256"] = rewrite_samples(dataset.store, shard, kept, reasons, behind, entry)
     entry["repaired"] = True
     return Repair(shard.name, "salvaged", len(kept), len(table.written) - len(kept), shard.name)
 
 
-def _publish_index(dataset: Dataset, shard: Shard, placements: list[Placement]) -> dict[str, Any]:
-    """Write the index; returns what the manifest says of it."""
-    content = dataset.shard_format.index(placements)
-    with dataset.store.publish(shard.index_name) as file:
-        file.write(content)
+def _samples_at(dataset: Dataset, shard: Shard, places: Sequence[Placement]) -> Iterator[Sample]:
+    """The records at `places`, in that order; in one pass where the file has them in that order too."""
+    if not places:
+        return
+    offsets = [place.offset for place in places]
+    with dataset.store.open(shard.name) as file:
+        if offsets == sorted(offsets):
+            wanted = set(offsets)
+            for record in dataset.shard_format.read(file):
+                if isinstance(record, tuple) and record[0].offset in wanted:
+                    yield record[1]
+            return
+        for place in places:
+            sample = dataset.shard_format.read_at(file, place)
+            assert isinstance(sample, Sample), "it was read a moment ago"
+            yield sample
+
+
+def _publish_index(dataset: Dataset, shard: Shard) -> dict[str, Any]:
+    """Write the index of a shard that is whole; returns what the manifest says of it."""
+    with dataset.store.open(shard.name) as file:
+        content = dataset.shard_format.index(file)
+    return _publish_content(dataset, shard, content)
+
+
+def _publish_content(dataset: Dataset, shard: Shard, content: bytes) -> dict[str, Any]:
+    if dataset.shard_format.index_suffix:
+        with dataset.store.publish(shard.index_name) as file:
+            file.write(content)
     return {"index_bytes": len(content), "index_sha256": hashlib.sha256(content).hexdigest()}
 
 
@@ -136,38 +151,8 @@ def _recount(dataset: Dataset, data: dict[str, Any]) -> None:
         data["repaired"] = True
 
 
-def _copy_good(dataset: Dataset, shard: Shard, bad: set[int | None]) -> Repair:
+def _copy_good(dataset: Dataset, shard: Shard, bad: set[int]) -> Repair:
     target = f"{shard.name}.repaired"
-    kept = lost = 0
-    with dataset.store.open(shard.name) as file:
-        head = file.read(HEADER.size)
-    with dataset.store.open(shard.name) as source, dataset.store.publish(target) as plain:
-        out = _compressor(head, plain)
-        for frame in frames(source):
-            if isinstance(frame, Damage) or frame[0].offset in bad:
-                lost += 1
-                continue
-            kept += 1
-            for part in (frame_header(len(frame[1])), frame[1], frame_footer(frame[1])):
-                out.write(part)
-        if out is not plain:
-            out.close()
+    with dataset.store.open(shard.name) as source, dataset.store.publish(target) as file:
+        kept, lost = dataset.shard_format.salvage(source, file, bad)
     return Repair(shard.name, "copied", kept, lost, target)
-
-
-class _ZlibWriter:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self._deflate = file, zlib.compressobj()
-
-    def write(self, part: bytes) -> int:
-        return self._file.write(self._deflate.compress(part))
-
-    def close(self) -> None:
-        self._file.write(self._deflate.flush())
-
-
-def _compressor(head: bytes, file: BinaryIO) -> BinaryIO | gzip.GzipFile | _ZlibWriter:
-    """What writes to `file` with the compression that a file of this `head` has."""
-    if not is_compressed(head):
-        return file
-    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) if head[:1] == b"\x1f" else _ZlibWriter(file)

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from shardmill.dataset import Dataset, is_shard_name, missing_siblings
+from shardmill.dataset import Dataset
+from shardmill.formats.file_names import missing_siblings, shard_kind
 from shardmill.layout import LABELS, MANIFEST, SUCCESS
 from shardmill.operations.verify.result import Finding
 from shardmill.operations.verify.shard import ShardReport
@@ -57,8 +58,9 @@ def check_strangers(dataset: Dataset) -> Iterator[Finding]:
     if dataset.manifest is None:
         return
     known = {shard.name for shard in dataset.shards}
+    own_kind = dataset.manifest["data"]["shard_format"]
     for entry in dataset.store.list():
-        if entry.path not in known and is_shard_name(entry.path):
+        if entry.path not in known and shard_kind(entry.path) == own_kind:
             yield Finding(entry.path, "stray_file", "it is named like a shard, and the manifest does not know it")
 
 
