@@ -203,7 +203,7 @@ def test_damaged_compression_is_told(data_set: DataSet, tmp_path: Path) -> None:
 
 def test_an_image_alone_is_no_data_set(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
-    with pytest.raises(UsageError, match="holds no TFRecord file"):
+    with pytest.raises(UsageError, match="holds no shard"):
         verify(str(tmp_path))
     with pytest.raises(UsageError, match="there is nothing at"):
         verify(str(tmp_path / "absent"))
