@@ -40,7 +40,7 @@ def report(*runs: str, output: str = "report.html", title: str | None = None) ->
     The page is a single HTML file that opens from disk, without a network.
 
     Args:
-        runs: Folders that prepare, speedtest, model, sweep or pick wrote, or TFRecords of anyone, in the page's order.
+        runs: Folders that prepare, speedtest, model, sweep or pick wrote, or shards of anyone, in the page's order.
         output: File for the page.
         title: Heading of the page; by default made from the runs.
 

@@ -38,7 +38,8 @@ def show(
     """Draw a contact sheet of a data set and say what is in it.
 
     Args:
-        dest: A data set that prepare wrote, or TFRecords of anyone: a folder, a file, or a pattern like 'data/train-*'.
+        dest: A data set that prepare wrote, or shards of anyone (TFRecord, WebDataset tar, Parquet): a folder, a file, or a
+            pattern like 'data/train-*'.
         output: File for the contact sheet, a PNG; by default next to DEST, called DEST-contact-sheet.png.
         count: How many images to show, in equal shares over the classes; by default eight a class, 40 to 96 in all.
         seed: Another seed shows other images.

@@ -39,7 +39,8 @@ def verify(
     """Prove a data set whole, or say which record of which file is not.
 
     Args:
-        dest: A data set made by prepare, or TFRecord files that others wrote: a folder, a file or a pattern like 'train-*'.
+        dest: A data set made by prepare, or shards that others wrote (TFRecord, WebDataset tar, Parquet): a folder, a file or a
+            pattern like 'train-*'.
         quick: Compare names, sizes, indexes and counts with the manifest, and open no record.
         repair: Keep the good records of damaged shards and write indexes, samples tables and manifest anew to fit them;
             of files without a manifest, put the good records in a copy beside them, called <file>.repaired.
