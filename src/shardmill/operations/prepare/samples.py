@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,30 +19,45 @@ from shardmill.storage import Store
 
 _ROWS_PER_GROUP: Final = 1 << 13
 
-_COLUMNS: Final = {
-    "key": pa.string(),
-    "uri": pa.string(),
-    "split": pa.string(),
-    "label": pa.int64(),
-    "class": pa.string(),
-    "status": pa.string(),
-    "reason": pa.string(),
-    "error": pa.string(),
-    "index": pa.int64(),
-    "offset": pa.int64(),
-    "length": pa.int64(),
-    "source_bytes": pa.int64(),
-    "source_format": pa.string(),
-    "source_width": pa.int64(),
-    "source_height": pa.int64(),
-    "sha256": pa.string(),
-    "width": pa.int64(),
-    "height": pa.int64(),
-    "crop_left": pa.float64(),
-    "crop_top": pa.float64(),
-    "crop_right": pa.float64(),
-    "crop_bottom": pa.float64(),
-    "conversions": pa.string(),
+
+class Column(NamedTuple):
+    """A column of the table."""
+
+    type: pa.DataType
+    meaning: str
+
+
+COLUMNS: Final[Mapping[str, Column]] = {
+    "key": Column(
+        pa.string(), "of the sample: its path below SOURCE, or what the list says; repeats end in `~2`, `~3`"
+    ),
+    "uri": Column(pa.string(), "where the image was read from, relative to SOURCE where it can be"),
+    "split": Column(pa.string(), ""),
+    "label": Column(pa.int64(), "class number from 0; -1: none"),
+    "class": Column(pa.string(), "class name"),
+    "status": Column(pa.string(), "`written`, `skipped`, `failed`, or `lost` in a repair"),
+    "reason": Column(pa.string(), "a stable code: `truncated`, `too_many_pixels` …; empty where written"),
+    "error": Column(pa.string(), "the reason in a sentence"),
+    "index": Column(
+        pa.int64(),
+        "number of the record in its shard, from 0; null where there is none, as all below that tell of a record",
+    ),
+    "offset": Column(pa.int64(), "where the record begins in the shard, in bytes"),
+    "length": Column(pa.int64(), "bytes of the record, framing included"),
+    "source_bytes": Column(pa.int64(), "bytes of the source image"),
+    "source_format": Column(pa.string(), "by its bytes, not by its name"),
+    "source_width": Column(pa.int64(), "in pixels, as stored"),
+    "source_height": Column(pa.int64(), "in pixels, as stored"),
+    "sha256": Column(pa.string(), "of the source image's bytes, in hexadecimal"),
+    "width": Column(pa.int64(), "of the image in the record, in pixels"),
+    "height": Column(pa.int64(), "of the image in the record, in pixels"),
+    "crop_left": Column(pa.float64(), "the box of the upright source that the result shows, in its pixels"),
+    "crop_top": Column(pa.float64(), ""),
+    "crop_right": Column(pa.float64(), ""),
+    "crop_bottom": Column(pa.float64(), ""),
+    "conversions": Column(
+        pa.string(), "what was changed on the way, separated by commas: `exif_orientation`, `cmyk`, `icc` …"
+    ),
 }
 CARRIED: Final = "col:"
 
@@ -76,15 +91,18 @@ class SamplesWriter:
 
     def __init__(self, file: BinaryIO, carried: pa.Schema) -> None:
         """`carried`: the columns that the source brought along, under their own names."""
-        self._carried = [name if name not in _COLUMNS else f"source:{name}" for name in carried.names]
-        types = {**_COLUMNS, **dict(zip(self._carried, carried.types, strict=True))}
+        self._carried = [name if name not in COLUMNS else f"source:{name}" for name in carried.names]
+        types = {
+            **{name: column.type for name, column in COLUMNS.items()},
+            **dict(zip(self._carried, carried.types, strict=True)),
+        }
         self._schema = pa.schema(list(types.items()))
         self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
         self._rows: dict[str, list[Any]] = {name: [] for name in types}
 
     def add(self, row: Mapping[str, Any], carried: tuple[Any, ...]) -> None:
         """`row` has some of the fixed columns; the others become null."""
-        for name in _COLUMNS:
+        for name in COLUMNS:
             self._rows[name].append(row.get(name))
         for name, value in zip(self._carried, carried, strict=True):
             self._rows[name].append(value)

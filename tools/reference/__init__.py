@@ -1,0 +1,1 @@
+"""Writes docs/reference/ from the code, so that the pages and the code cannot differ."""
