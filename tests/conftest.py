@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from pyspark import SparkContext
 
 from tests.browser import chromium, not_run
+from tests.stores import StoreServer, gcs_server, s3_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,3 +40,32 @@ def browser() -> Iterator[Any]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not_run:
         terminalreporter.write_line(f"BROWSER TESTS WERE NOT RUN: {not_run[0]}", yellow=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[StoreServer]:
+    """A server that speaks `gs://`; each test makes a bucket of its own in it."""
+    with gcs_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[StoreServer]:
+    """A server that speaks `s3://`."""
+    with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["gcs", "s3"])
+def store_server(request: pytest.FixtureRequest) -> StoreServer:
+    """Each of the two, one after the other."""
+    server: StoreServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def bucket(store_server: StoreServer) -> str:
+    """The name of a new, empty bucket on `store_server`."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    store_server.make_bucket(name)
+    return name

@@ -35,6 +35,10 @@ ENGINES: Final[Mapping[str, Plugin]] = {
 PROVIDERS: Final[Mapping[str, Plugin]] = {}
 SECTIONS: Final[Mapping[str, Plugin]] = {}
 """What a report tells of each kind of run: a function that takes the opened `Run` and returns a `report.section.Section`."""
+STORES: Final[Mapping[str, Plugin]] = {
+    "gs": Plugin("shardmill.storage.gcs:GcsClient", extra="gcp"),
+    "s3": Plugin("shardmill.storage.s3:S3Client", extra="aws"),
+}
 
 
 def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ from shardmill.operations.prepare.planning import take_plan
 from shardmill.plan.listing import Census, annotate, class_names, label_numbers, split_counts
 from shardmill.plan.store import Plan, read_rows
 from shardmill.spec import PrepareSpec, Sharding
-from shardmill.storage import open_store
+from shardmill.storage import StorageSettings, open_store
 from tests.plan.listings import keys_of, listed, numbered, ordered
 
 HALVES = (("train", 0.5), ("val", 0.5))
@@ -274,7 +274,9 @@ def plan_keys(limit: int | None, folder: Path) -> tuple[Plan, list[str]]:
     asked = PrepareSpec(splits=HALVES, limit=limit, sharding=Sharding(samples_per_shard=1_000))
     with closing(isolation.Child()) as child:
         engine, limits = LocalEngine(1), isolation.Limits()
-        plan = take_plan(source, "listed", asked, "print", scratch, dest, engine, child, limits, lambda _: None)
+        plan = take_plan(
+            source, "listed", asked, "print", scratch, dest, engine, child, limits, lambda _: None, StorageSettings()
+        )
     assert list(scratch.iterdir()) == [], "planning leaves files behind"
     return plan, [key for task in plan.tasks for key in keys_of(read_rows(task, dest))]
 

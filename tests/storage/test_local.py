@@ -391,10 +391,28 @@ class TestOpenStore:
     def test_scheme(self, url: str, scheme: str) -> None:
         assert scheme_of(url) == scheme
 
-    @pytest.mark.parametrize("url", ["gs://bucket/x", "s3://bucket/x", "https://host/x"])
-    def test_stores_that_are_not_supported(self, url: str) -> None:
-        with pytest.raises(UsageError, match=r"is not supported: .*Use a local path, or mount the bucket"):
+    @pytest.mark.parametrize(
+        ("url", "told"),
+        [
+            ("https://host/x", r"is not supported: .*Use a local path, gs:// or s3://; or mount"),
+            ("hdfs://host/x", r"is not supported: .*Use a local path"),
+            ("gz://bucket/x", r"gz:// is not known: gz://bucket/x\. Did you mean gs://\?"),
+            ("S4://bucket/x", r"s4:// is not known: S4://bucket/x\. Did you mean s3://\?"),
+            ("gs:/bucket/x", r"is no URL; write it with two slashes: gs://bucket/x"),
+            ("s3:bucket/x", r"is no URL; write it with two slashes: s3://bucket/x"),
+            ("gs://", r"gs:// names no bucket; write it like gs://bucket/folder"),
+        ],
+    )
+    def test_stores_that_are_not_supported(self, url: str, told: str) -> None:
+        with pytest.raises(UsageError, match=told):
             open_store(url)
+
+    @pytest.mark.parametrize(
+        ("url", "root"),
+        [("gs://b/", "gs://b"), ("gcs://b/x/y/", "gs://b/x/y"), ("s3a://b/x", "s3://b/x"), ("GS://b//x", "gs://b/x")],
+    )
+    def test_object_stores(self, url: str, root: str) -> None:
+        assert open_store(url).root == root
 
     def test_roots_are_absolute(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.chdir(tmp_path)

@@ -14,8 +14,7 @@ from shardmill.errors import UsageError
 from shardmill.sources.globs import matcher
 from shardmill.sources.locations import uri_of
 from shardmill.sources.names import HIDDEN, suffix_of, to_text
-from shardmill.storage import Store, UnreadableError, open_store
-from shardmill.storage.open import scheme_of
+from shardmill.storage import StorageSettings, Store, UnreadableError, open_store, scheme_of
 
 _BRACES: Final = re.compile(r"\{([^{}]*)\}")
 _RANGE: Final = re.compile(r"(\d+)\.\.(\d+)")
@@ -31,7 +30,7 @@ class SourceFiles:
     names: tuple[str, ...] | None
 
 
-def find_files(source: str) -> SourceFiles:
+def find_files(source: str, settings: StorageSettings | None = None) -> SourceFiles:
     """What is at the path, URL or pattern `source`; a path that exists is never taken for a pattern.
 
     Raises:
@@ -40,14 +39,16 @@ def find_files(source: str) -> SourceFiles:
     source = uri_of(source)
     if not source:
         raise UsageError("SOURCE is empty; give a folder of images, a list, a tar or Parquet.")
-    if _is_folder(source):
-        return SourceFiles(open_store(source), None)
+    store = open_store(source, settings)
+    if _is_folder(store):
+        return SourceFiles(store, None)
     parent, name = _split(source)
-    store = open_store(parent)
-    if name and store.size(name) is not None:
-        return SourceFiles(store, (name,))
-    if _MAGIC.search(source):
-        return _by_pattern(source)
+    if scheme_of(parent) or not scheme_of(source):  # else SOURCE is a bucket as a whole, and empty
+        store = open_store(parent, settings)
+        if name and store.size(name) is not None:
+            return SourceFiles(store, (name,))
+        if _MAGIC.search(source):
+            return _by_pattern(source, settings)
     raise UsageError(
         f"{source} does not exist{_suggestion(parent, name)}; give a folder of images, a list, a tar or Parquet."
     )
@@ -90,14 +91,15 @@ def expand_braces(pattern: str) -> Iterator[str]:
         yield from expand_braces(pattern[: match.start()] + part + pattern[match.end() :])
 
 
-def _is_folder(source: str) -> bool:
+def _is_folder(store: Store) -> bool:
+    """A folder of this machine may be empty; a bucket knows only those that hold something."""
     try:
-        first = next(iter(open_store(source).list()), None)
+        first = next(iter(store.list()), None)
     except UnreadableError as error:
         if error.reason != "not_found":
             raise
         return False
-    return first is not None or scheme_of(source) in ("", "file")
+    return first is not None or not scheme_of(store.root)
 
 
 def _split(source: str) -> tuple[str, str]:
@@ -105,10 +107,10 @@ def _split(source: str) -> tuple[str, str]:
     return parent or slash or ".", name
 
 
-def _by_pattern(source: str) -> SourceFiles:
+def _by_pattern(source: str, settings: StorageSettings | None) -> SourceFiles:
     first_magic = _MAGIC.search(source)
     fixed = source[: first_magic.start() if first_magic else None].rpartition("/")
-    store, pattern = open_store(fixed[0] or fixed[1] or "."), source[len(fixed[0] + fixed[1]) :]
+    store, pattern = open_store(fixed[0] or fixed[1] or ".", settings), source[len(fixed[0] + fixed[1]) :]
     globs = list(expand_braces(pattern))
     plain = [glob for glob in globs if not _MAGIC.search(glob)]
     missing = [name for name in plain if store.size(name) is None]
@@ -118,7 +120,7 @@ def _by_pattern(source: str) -> SourceFiles:
     if len(plain) == len(globs):
         return SourceFiles(store, tuple(plain))
     matches = matcher([f"/{glob}" for glob in globs], "SOURCE")
-    if not _is_folder(fixed[0] or fixed[1] or "."):
+    if not _is_folder(store):
         raise UsageError(f"{source} matches no file; check the pattern.")
     found = tuple(entry.path for entry in store.list() if suffix_of(entry.path) != HIDDEN and matches(entry.path))
     if not found:

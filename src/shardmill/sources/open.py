@@ -22,7 +22,7 @@ from shardmill.sources.spec import SourceSpec
 from shardmill.sources.table import ListSource, Rows
 from shardmill.sources.textlist import TextRows
 from shardmill.sources.webdataset import WebDatasetSource
-from shardmill.storage import Store, open_store
+from shardmill.storage import StorageSettings, Store, open_store
 
 _KINDS: Final = {
     ".csv": "csv",
@@ -65,7 +65,12 @@ _COLUMN_FLAGS: Final = ("image_col", "label_col", "key_col", "split_col", "group
 
 
 def open_source(
-    source: str, spec: SourceSpec, *, image_root: str | None = None, exclude: str | None = None
+    source: str,
+    spec: SourceSpec,
+    *,
+    image_root: str | None = None,
+    exclude: str | None = None,
+    settings: StorageSettings | None = None,
 ) -> Source | StagedSource:
     """The source at the path, URL or pattern `source`, of the kind that `spec.input_format` names or that it turns out to be.
 
@@ -74,11 +79,12 @@ def open_source(
     Args:
         image_root: folder or URL where the relative locations of a list begin; None: found as `find_image_root` says.
         exclude: a folder whose files are not listed, wherever it lies.
+        settings: how object stores are reached.
 
     Raises:
         UsageError: nothing is there, it is not what the spec says, or the spec asks what such a source cannot tell.
     """
-    files = find_files(source)
+    files = find_files(source, settings)
     kind: str = spec.input_format
     if kind == "auto":
         kind = (
@@ -104,16 +110,18 @@ def open_source(
         embedded = holds_bytes(rows.schema.field(location).type)
         if embedded:
             return EmbeddedSource(files.store.root, rows, spec)
-        return _rooted(ListSource(files.store.root, rows, spec), files.store, names[0], image_root)
+        return _rooted(ListSource(files.store.root, rows, spec), files.store, names[0], image_root, settings)
     if len(names) > 1:
         raise UsageError(f"{source} means {len(names)} lists; join them, or prepare them one by one.")
-    return _rooted(
-        ListSource(files.store.root, _LISTS[kind](files.store, names[0]), spec), files.store, names[0], image_root
-    )
+    rows_of_list = _LISTS[kind](files.store, names[0])
+    return _rooted(ListSource(files.store.root, rows_of_list, spec), files.store, names[0], image_root, settings)
 
 
-def _rooted(source: ListSource, store: Store, list_name: str, image_root: str | None) -> ListSource:
-    source.root = find_image_root(source, store, list_name) if image_root is None else open_store(image_root).root
+def _rooted(
+    source: ListSource, store: Store, list_name: str, image_root: str | None, settings: StorageSettings | None
+) -> ListSource:
+    given = None if image_root is None else open_store(image_root, settings).root
+    source.root = find_image_root(source, store, list_name) if given is None else given
     return source
 
 

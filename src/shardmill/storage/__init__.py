@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from shardmill.storage.base import Entry, Store, UnreadableError
-from shardmill.storage.open import open_store, scheme_of
+from shardmill.storage.open import open_store, resolve, scheme_of
+from shardmill.storage.settings import StorageSettings, parse_settings
 
-__all__ = ["Entry", "Store", "UnreadableError", "open_store", "scheme_of"]
+__all__ = [
+    "Entry",
+    "StorageSettings",
+    "Store",
+    "UnreadableError",
+    "open_store",
+    "parse_settings",
+    "resolve",
+    "scheme_of",
+]

@@ -42,12 +42,17 @@ class Store(Protocol):
     @property
     def root(self) -> str: ...
 
+    @property
+    def reads_at_once(self) -> int:
+        """How many files to read at a time, since each takes long to begin; 1 where one after the other is as fast."""
+        ...
+
     def read(self, path: str, start: int | None = None, length: int | None = None) -> bytes:
         """The whole file, or `length` bytes from `start` (fewer where the file ends)."""
         ...
 
     def size(self, path: str) -> int | None:
-        """Bytes of the file, or None where there is none."""
+        """Bytes of the file, or None where there is none. The empty path is the root: None where that is gone."""
         ...
 
     def open(self, path: str) -> BinaryIO:
@@ -59,7 +64,11 @@ class Store(Protocol):
         ...
 
     def publish(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """A file to write that appears under `path`, whole, when the block ends without an error, and never otherwise."""
+        """A file to write that appears under `path`, whole, when the block ends without an error, and never otherwise.
+
+        Where the store can tell, a file that another run has put there since the block began is left alone: that is
+        success if it holds the same bytes, and a `ResumableError` if not.
+        """
         ...
 
     def remove(self, path: str) -> None:
@@ -67,5 +76,8 @@ class Store(Protocol):
         ...
 
     def lock(self) -> AbstractContextManager[None]:
-        """Hold the root against other runs; `UsageError` where one holds it. Released when this process ends, however."""
+        """Hold the root against other runs; `UsageError` where one holds it.
+
+        Released when this process ends, however it does; on an object store, a minute after that at the latest.
+        """
         ...

@@ -40,6 +40,7 @@ class LocalStore:
     """A folder."""
 
     root: str
+    reads_at_once = 1  # the page cache, or the disk, answers at once: threads would only cost
 
     def _path(self, path: str) -> str:
         return os.path.join(self.root, path)  # noqa: PTH118  # on the hot path, where Path costs ten times as much

@@ -18,7 +18,7 @@ from shardmill.operations.prepare.reading import read_listed
 from shardmill.plan.listing import with_order
 from shardmill.plan.sort import external_sort
 from shardmill.sources.base import Source, StagedSource
-from shardmill.storage import Store, UnreadableError, open_store
+from shardmill.storage import StorageSettings, Store, UnreadableError, open_store
 
 _CHUNK_ROWS = 1 << 14
 
@@ -29,6 +29,7 @@ class _Chunk:
     source_root: str
     staged: bool
     most_bytes: int
+    storage: StorageSettings
     rows: str
     """File with the rows; the hashes go beside it."""
 
@@ -40,6 +41,7 @@ def without_duplicates(
     engine: Engine,
     scratch: Path,
     most_bytes: int,
+    storage: StorageSettings,
 ) -> Iterator[pa.RecordBatch]:
     """The rows with a column `duplicate_of`: the key of the first listed input with the same bytes, or null.
 
@@ -49,7 +51,7 @@ def without_duplicates(
         ResumableError: the source cannot be reached.
     """
     chunks = [
-        _Chunk(dest.root, source.root, isinstance(source, StagedSource), most_bytes, name)
+        _Chunk(dest.root, source.root, isinstance(source, StagedSource), most_bytes, storage, name)
         for name in _write_chunks(batches, dest)
     ]
     for _ in engine.run(_hash_in_child, chunks):
@@ -76,7 +78,7 @@ def _write_chunks(batches: Iterable[pa.RecordBatch], dest: Store) -> Iterator[st
 
 
 def _hash_chunk(chunk: _Chunk) -> str:
-    dest, source = open_store(chunk.dest), open_store(chunk.source_root)
+    dest, source = open_store(chunk.dest, chunk.storage), open_store(chunk.source_root, chunk.storage)
     with dest.open(chunk.rows) as file:
         rows = pq.read_table(file, columns=["uri", "offset", "size"])
     digests: list[bytes | None] = []

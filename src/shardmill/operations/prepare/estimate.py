@@ -12,7 +12,7 @@ from shardmill.operations.prepare.fingerprint import transform_and_fingerprint
 from shardmill.operations.prepare.reading import read_listed
 from shardmill.sources.base import STAGED
 from shardmill.spec import PrepareSpec
-from shardmill.storage import UnreadableError, open_store
+from shardmill.storage import StorageSettings, UnreadableError, open_store
 
 _RECORD_OVERHEAD: Final = {"tfrecord": 400, "webdataset": 3_000, "parquet": 150}
 """Bytes of a record beside its image, about."""
@@ -37,6 +37,7 @@ class Sample:
     source_root: str
     staged_in: str | None
     """DEST, where the source's images were copied there."""
+    storage: StorageSettings
 
 
 def fingerprint(spec: PrepareSpec) -> str:
@@ -71,14 +72,14 @@ def _encoded_sizes(sample: Sample) -> list[int]:
 
 
 def _images(sample: Sample) -> Iterator[bytes]:
-    source, limit = open_store(sample.source_root), sample.spec.max_source_bytes
-    staged_in = None if sample.staged_in is None else open_store(sample.staged_in)
+    source, limit = open_store(sample.source_root, sample.storage), sample.spec.max_source_bytes
+    staged_in = None if sample.staged_in is None else open_store(sample.staged_in, sample.storage)
     for number, row in enumerate(sample.rows):
         uri, size = row["uri"], row["size"]
         if uri == STAGED or (size or 0) > limit:
             continue
         try:
-            data = read_listed(uri, row["offset"], size, source, staged_in, limit)
+            data = read_listed(uri, row["offset"], size, source, staged_in, limit, sample.storage)
         except UnreadableError:
             continue  # the run itself names it
         isolation.journal().take(number)

@@ -16,7 +16,7 @@ from shardmill.operations.prepare.names import shard_name
 from shardmill.plan import store as plan_store
 from shardmill.plan.store import Plan
 from shardmill.spec import PrepareSpec
-from shardmill.storage import Store
+from shardmill.storage import Store, UnreadableError
 
 OnExists = Literal["resume", "overwrite", "fail"]
 
@@ -88,8 +88,9 @@ def _remove_old(store: Store) -> None:
         store.remove(name)
     for name in sorted(names):
         store.remove(name)
-    for entry in list(store.list("_plan")) if store.size("_plan") is not None else ():
-        store.remove(entry.path)
+    with suppress(UnreadableError):  # there is no such folder
+        for entry in list(store.list("_plan")):
+            store.remove(entry.path)
 
 
 def _named_by_manifest(store: Store) -> Iterator[str]:

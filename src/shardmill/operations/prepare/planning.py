@@ -30,7 +30,7 @@ from shardmill.plan.store import Plan
 from shardmill.sources.base import Source, StagedSource
 from shardmill.sources.names import to_path
 from shardmill.spec import PrepareSpec, parse_splits
-from shardmill.storage import Store, open_store, scheme_of
+from shardmill.storage import StorageSettings, Store, open_store, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,21 @@ def draft_plan(
     child: isolation.Child,
     limits: isolation.Limits,
     tick: Callable[[int], None],
+    storage: StorageSettings,
 ) -> Draft:
     """List everything, write nothing.
 
     Raises:
         UsageError: no images, or labels, splits or shards that do not fit the request.
     """
-    census, rows = _list_inputs(source, spec, scratch, None, tick)
+    census, rows = _list_inputs(source, spec, scratch, None, tick, storage)
     counts = census.splits
     if spec.limit is not None:
         counts, _ = _limited(in_final_order(rows, spec, scratch), spec.limit, scratch)
     else:
         for _ in rows:  # numbers the repeats, which is all that is still to be known
             pass
-    record = _expected(census, source, spec, child, limits, None)
+    record = _expected(census, source, spec, child, limits, None, storage)
     return Draft(
         listed=dict(sorted(counts.items())),
         shards=shards_per_split(spec.sharding, counts, record.bytes),
@@ -92,6 +93,7 @@ def take_plan(
     child: isolation.Child,
     limits: isolation.Limits,
     tick: Callable[[int], None],
+    storage: StorageSettings,
 ) -> Plan:
     """List everything, and write the whole plan to `dest`.
 
@@ -103,15 +105,15 @@ def take_plan(
     Raises:
         UsageError: as `draft_plan`.
     """
-    census, rows = _list_inputs(source, spec, scratch, dest, tick)
+    census, rows = _list_inputs(source, spec, scratch, dest, tick, storage)
     counts = census.splits
     if spec.limit is not None:  # before duplicates are marked, so that one of each is within the limit
         counts, rows = _limited(in_final_order(rows, spec, scratch), spec.limit, scratch)
     if spec.drop_duplicates:
-        rows = without_duplicates(rows, source, dest, engine, scratch, spec.max_source_bytes)
+        rows = without_duplicates(rows, source, dest, engine, scratch, spec.max_source_bytes, storage)
     ordered = in_final_order(rows, spec, scratch)
     classes = _classes(source, census, spec)
-    record = _expected(census, source, spec, child, limits, dest)
+    record = _expected(census, source, spec, child, limits, dest, storage)
     tasks = cut(ordered, dest, counts, shards_per_split(spec.sharding, counts, record.bytes), classes)
     plan = Plan(
         spec=spec.to_json(),
@@ -135,7 +137,12 @@ def largest_shard(draft: Draft) -> int:
 
 
 def _list_inputs(
-    source: Source | StagedSource, spec: PrepareSpec, scratch: Path, dest: Store | None, tick: Callable[[int], None]
+    source: Source | StagedSource,
+    spec: PrepareSpec,
+    scratch: Path,
+    dest: Store | None,
+    tick: Callable[[int], None],
+    storage: StorageSettings,
 ) -> tuple[Census, Iterator[pa.RecordBatch]]:
     """The census, complete but for the repeats, which are counted while the rows are read."""
     census = Census()
@@ -145,17 +152,17 @@ def _list_inputs(
     if spec.splits != parse_splits(None) and census.split_by_source == census.rows:
         names = ", ".join(sorted(census.splits))
         raise UsageError(f"the source already says the split of each input ({names}); leave --splits out.")
-    _check_reach(census, source)
+    _check_reach(census, source, storage)
     if source.unique_keys:
         return census, map(without_repeats, rows)
     return census, number_repeats(rows, scratch, census)
 
 
-def _check_reach(census: Census, source: Source | StagedSource) -> None:
+def _check_reach(census: Census, source: Source | StagedSource, storage: StorageSettings) -> None:
     """A list whose locations lead nowhere is a mistake of the request, not a thousand failures."""
     if isinstance(source, StagedSource) or source.unique_keys:
         return
-    store = open_store(source.root)
+    store = open_store(source.root, storage)
     uris = pa.Table.from_batches(census.sample)["uri"].to_pylist()
     paths = [to_path(uri) for uri in uris if uri and not scheme_of(uri)]
     if paths and all(store.size(path) is None for path in paths):
@@ -178,10 +185,11 @@ def _expected(
     child: isolation.Child,
     limits: isolation.Limits,
     dest: Store | None,
+    storage: StorageSettings,
 ) -> RecordSize:
     rows = tuple(pa.Table.from_batches(census.sample).select(["uri", "offset", "size"]).to_pylist())
     staged_in = dest.root if dest is not None and isinstance(source, StagedSource) else None
-    return expected_record(Sample(rows, spec, source.root, staged_in), child, limits)
+    return expected_record(Sample(rows, spec, source.root, staged_in, storage), child, limits)
 
 
 def _spool(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[pa.RecordBatch]:

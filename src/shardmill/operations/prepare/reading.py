@@ -5,11 +5,17 @@ from __future__ import annotations
 from shardmill.errors import ResumableError
 from shardmill.sources.base import STAGED
 from shardmill.sources.names import to_path
-from shardmill.storage import Store, UnreadableError, open_store, scheme_of
+from shardmill.storage import StorageSettings, Store, UnreadableError, resolve
 
 
 def read_listed(
-    uri: str, offset: int | None, size: int | None, source: Store, staged_in: Store | None, most_bytes: int
+    uri: str,
+    offset: int | None,
+    size: int | None,
+    source: Store,
+    staged_in: Store | None,
+    most_bytes: int,
+    settings: StorageSettings | None = None,
 ) -> bytes:
     """The bytes of one input; where it lies within a larger file, `size` of them from `offset`.
 
@@ -17,6 +23,7 @@ def read_listed(
 
     Args:
         staged_in: DEST, where the source's images were copied there.
+        settings: how object stores are reached that `uri` itself may name.
 
     Raises:
         UnreadableError: this input cannot be read.
@@ -33,7 +40,7 @@ def read_listed(
     path = to_path(uri)
     if not path:
         raise UnreadableError("not_found", path)
-    store = open_store(path) if scheme_of(path) else source
+    store, path = resolve(path, source, settings)
     try:
         if offset is not None:
             return store.read(path, offset, size)

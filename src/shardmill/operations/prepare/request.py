@@ -8,17 +8,20 @@ from typing import cast
 from shardmill import registry
 from shardmill.engines.base import Engine
 from shardmill.errors import UsageError
+from shardmill.storage import StorageSettings, UnreadableError, resolve
+from shardmill.storage.local import LocalStore
 
 
-def read_labels(path: str) -> tuple[str, ...]:
-    """The class names in the file `path`, one a line.
+def read_labels(path: str, storage: StorageSettings | None = None) -> tuple[str, ...]:
+    """The class names in the file `path`, which may lie in an object store; one a line.
 
     Raises:
         UsageError: no such text file, or a name stands twice.
     """
     try:
-        names = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        store, name = resolve(path, LocalStore(str(Path.cwd())), storage)
+        names = store.read(name).decode().splitlines()
+    except (UnreadableError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the labels file {path}: {error}. It holds one class name a line.") from error
     repeated = sorted({name for name in names if names.count(name) > 1})
     if not names or repeated:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -40,7 +40,8 @@ from shardmill.sources.base import Source, StagedSource
 from shardmill.sources.open import open_source
 from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
-from shardmill.storage import Store, open_store
+from shardmill.storage import Store, open_store, parse_settings
+from shardmill.storage.settings import DEFAULT_TIMEOUT_S
 from shardmill.units import in_range, parse_bytes, parse_limit
 
 _TFDS_VERSION: Final = "1.0.0"
@@ -99,6 +100,9 @@ def prepare(
     max_errors: str = "1%",
     image_timeout: float = 60.0,
     worker_memory: str = "4GiB",
+    storage_options: str | Mapping[str, Any] | None = None,
+    store_timeout: float = DEFAULT_TIMEOUT_S,
+    no_lock: bool = False,
     dry_run: bool = False,
     events: str | None = None,
     on_event: Callable[[Event], None] | None = None,
@@ -161,6 +165,10 @@ def prepare(
         max_errors: Failed inputs beyond this count or percentage leave the set unfinished, with exit code 4.
         image_timeout: Seconds after which an image is given up.
         worker_memory: Memory beyond which a worker's current image is given up.
+        storage_options: What fsspec's file system takes for gs:// or s3://: endpoint_url=http://host:9000,anon=true, or JSON,
+            or @file.json. Part of no plan, and never stored or shown.
+        store_timeout: Seconds for which a request to an object store is retried.
+        no_lock: Do not lock DEST, and write without conditions: for stores that have none. No two runs may write there.
         dry_run: Show the plan, write nothing.
         events: Append progress as JSON lines to this file.
         on_event: Called with each event, from any thread.
@@ -192,6 +200,7 @@ def prepare(
         max_aspect=None if max_aspect is None else in_range("--max-aspect", max_aspect, 1),
         max_pixels=in_range("--max-pixels", max_pixels, 1),
     )
+    storage = parse_settings(storage_options, store_timeout, conditional=not no_lock)
     spec = PrepareSpec(
         source=SourceSpec(input_format, image_col, label_col, key_col, split_col, group_col, tuple(include), layout),
         image=image,
@@ -204,7 +213,7 @@ def prepare(
         feature_keys="tfds" if tfds is not None else feature_keys,
         tfds_name=None if tfds is None else check_tfds_name(tfds),
         splits=parse_splits(splits),
-        labels=None if labels_file is None else read_labels(labels_file),
+        labels=None if labels_file is None else read_labels(labels_file, storage),
         seed=seed,
         shuffle=not no_shuffle,
         limit=None if limit is None else in_range("--limit", limit, 1),
@@ -231,15 +240,15 @@ def prepare(
             raise ShardmillError(
                 f"the image codecs crash on a built-in image ({death}); reinstall them, see `shardmill doctor`."
             ) from death
-        opened = open_source(source, spec.source, image_root=image_root, exclude=open_store(dest).root)
+        store = open_store(dest, storage)
+        opened = open_source(source, spec.source, image_root=image_root, exclude=store.root, settings=storage)
         if dry_run:
-            draft = draft_plan(opened, spec, scratch, child, limits, tick)
+            draft = draft_plan(opened, spec, scratch, child, limits, tick, storage)
             return planned(draft, dest, time.perf_counter() - started, available_cores())
-        store = open_store(dest)
         with store.lock():
             plan = plan_to_follow(store, spec, opened.root, codecs, on_exists, moved=moved)
             if plan is None:
-                plan = take_plan(opened, source, spec, codecs, scratch, store, runner, child, limits, tick)
+                plan = take_plan(opened, source, spec, codecs, scratch, store, runner, child, limits, tick, storage)
             child.close()
             job = Job(
                 spec=spec,
@@ -253,6 +262,7 @@ def prepare(
                 fail_fast=on_error == "fail",
                 item_timeout_s=limits.item_timeout_s,
                 memory_bytes=limits.memory_bytes,
+                storage=storage,
             )
             return _carry_out(_Run(store, plan, job, opened, runner, announce, allowed, started, scratch))
 

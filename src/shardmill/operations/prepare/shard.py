@@ -33,7 +33,7 @@ from shardmill.operations.prepare.samples import (
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import read_rows
 from shardmill.spec import PrepareSpec
-from shardmill.storage import Store, UnreadableError, open_store
+from shardmill.storage import StorageSettings, Store, UnreadableError, open_store
 
 _CODES: Final = {
     "not_found": "was not found",
@@ -62,6 +62,7 @@ class Job:
     fail_fast: bool = False
     item_timeout_s: float = 60.0
     memory_bytes: int = 4 << 30
+    storage: StorageSettings = field(default_factory=StorageSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def make_shard(call: ShardCall) -> ShardSummary:
         TooManyFailuresError: an image failed and the job is to stop at the first.
     """
     job, task = call.job, call.task
-    dest = open_store(job.dest)
+    dest = open_store(job.dest, job.storage)
     done = committed(dest, samples_name(task.number), job.plan)
     if done is not None and not job.retry:
         return done
@@ -243,7 +244,7 @@ def _outcomes(call: ShardCall, rows: pa.Table, transform: Transform, dest: Store
 
 def _read(call: ShardCall, rows: pa.Table, dest: Store) -> Iterator[tuple[_Row, bytes | None]]:
     """Each row with the bytes of its image, or with None and `refused` set."""
-    source = open_store(call.job.source_root)
+    source = open_store(call.job.source_root, call.job.storage)
     renewed = renewed_sizes(dest, samples_name(call.task.number)) if call.job.retry else {}
     carried = [name for name in rows.schema.names if name.startswith(CARRIED)]
     limit = call.job.spec.max_source_bytes
