@@ -19,6 +19,7 @@ _GROUPS: Final = {
     "labels_file": "labels, splits, order",
     "engine": "running it",
     "on_exists": "continuing and failing",
+    "storage_options": "object stores",
     "dry_run": "telling",
 }
 _EXAMPLES: Final = """\
@@ -26,6 +27,7 @@ _EXAMPLES: Final = """\
   shardmill prepare photos/ shards/ --splits train=0.9,val=0.1 --num-shards 16
   shardmill prepare list.csv shards/ --image-col path --label-col species --group-col patient
   shardmill prepare photos/ shards/ --engine spark --master spark://host:7077
+  shardmill prepare gs://bucket/photos gs://bucket/shards
   shardmill prepare photos/ shards/ --dry-run
 """
 
