@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, Final, TypeVar
@@ -126,9 +126,14 @@ def parse_limits(image_timeout: float, worker_memory: str) -> Limits:
 
 
 class Child:
-    """A child process, started when first called and again after each death. Belongs to one thread."""
+    """A child process, started when first called and again after each death. Belongs to one thread.
 
-    def __init__(self) -> None:
+    Args:
+        environment: variables to set in the child; None: those that make a decoder's allocations cheap.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = _CHILD_ENVIRONMENT if environment is None else environment
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._life: int | None = None
@@ -225,7 +230,7 @@ class Child:
         self._stderr.truncate()
         descriptors = (theirs.fileno(), self._journal_file.fileno(), life_read)
         program = f"from shardmill.isolation import serve; serve{descriptors}"
-        environment = {**os.environ, **_CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        environment = {**os.environ, **self._environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", program],
             pass_fds=descriptors,

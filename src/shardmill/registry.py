@@ -28,6 +28,10 @@ FORMATS: Final[Mapping[str, Plugin]] = {
     "webdataset": Plugin("shardmill.formats.webdataset:WebDatasetFormat"),
     "parquet": Plugin("shardmill.formats.parquet:ParquetFormat"),
 }
+READERS: Final[Mapping[str, Plugin]] = {
+    "native": Plugin("shardmill.speedtest.native:NativeReader"),
+    "tf.data": Plugin("shardmill.speedtest.tf_data:TfDataReader", extra="tf"),
+}
 ENGINES: Final[Mapping[str, Plugin]] = {
     "local": Plugin("shardmill.engines.local:LocalEngine"),
     "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
