@@ -61,8 +61,8 @@ from shardmill.cli.main import COMMANDS
 from importlib import import_module
 for name in COMMANDS:
     import_module(f"shardmill.cli.{name}")
-from shardmill import demo, doctor, prepare, show, verify
-for function in (demo, doctor, prepare, show, verify):
+from shardmill import demo, doctor, prepare, show, speedtest, verify
+for function in (demo, doctor, prepare, show, speedtest, verify):
     assert callable(function) and getattr(shardmill, function.__name__) is function
 """
     assert "shardmill.operations.prepare.run" in modules_after(program)
@@ -73,6 +73,7 @@ def test_results_are_those_that_the_functions_return() -> None:
         ("prepare", "PrepareResult"),
         ("verify", "VerifyResult"),
         ("show", "ShowResult"),
+        ("speedtest", "SpeedtestResult"),
         ("demo", "DemoResult"),
         ("doctor", "DoctorReport"),
     ):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shardmill.operations.report.run import ReportResult, report
     from shardmill.operations.show.result import ShowResult
     from shardmill.operations.show.run import show
+    from shardmill.operations.speedtest.result import SpeedtestResult
+    from shardmill.operations.speedtest.run import speedtest
     from shardmill.operations.verify.result import VerifyResult
     from shardmill.operations.verify.run import verify
 
@@ -43,6 +45,7 @@ __all__ = [
     "ResumableError",
     "ShardmillError",
     "ShowResult",
+    "SpeedtestResult",
     "TooManyFailuresError",
     "UsageError",
     "VerifyResult",
@@ -54,6 +57,7 @@ __all__ = [
     "prepare",
     "report",
     "show",
+    "speedtest",
     "verify",
 ]
 
@@ -65,6 +69,7 @@ _HOMES: Final = {
     "PrepareResult": "operations.prepare.result",
     "ReportResult": "operations.report.run",
     "ShowResult": "operations.show.result",
+    "SpeedtestResult": "operations.speedtest.result",
     "VerifyResult": "operations.verify.result",
     "demo": "operations.demo.run",
     "doctor": "operations.doctor",
@@ -73,6 +78,7 @@ _HOMES: Final = {
     "prepare": "operations.prepare.run",
     "report": "operations.report.run",
     "show": "operations.show.run",
+    "speedtest": "operations.speedtest.run",
     "verify": "operations.verify.run",
 }
 

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "prepare": "images in, shards out",
     "verify": "prove a data set whole, or say what is not",
     "show": "a contact sheet and a summary of what is in the shards",
+    "speedtest": "how fast a data set is read, over a grid of factors",
     "fetch": "a public set of images to try things on",
     "report": "one page from any set of runs, with what to do about it",
     "doctor": "what works on this machine, with remedies",

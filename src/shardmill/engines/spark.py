@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from py4j.protocol import Py4JError
-from pyspark import InheritableThread, SparkContext
+from pyspark import RDD, InheritableThread, SparkContext, StorageLevel
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -28,6 +28,7 @@ from shardmill.isolation import portable
 
 T = TypeVar("T")
 R = TypeVar("R")
+S = TypeVar("S")
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,12 @@ class SparkEngine:
         """
         if not items:
             return
-        with self._context() as context:
+        yield from self.run_cached(work, items, _forget)[0]
+
+    def run_cached(self, work: Callable[[T], R], items: Sequence[T], then: Callable[[RDD[R]], S]) -> tuple[list[R], S]:
+        """The results, and what `then` makes of the RDD of them where they are: kept there, so that no action of
+        `then` does any of the work again. `items` must not be empty; errors are those of `run`."""
+        with self.context() as context:
             partitions = min(self.partitions or MAX_PARTITIONS, len(items))
             self._facts = {
                 "master": context.master,
@@ -86,13 +92,14 @@ class SparkEngine:
                 "java": context._jvm.java.lang.System.getProperty("java.version"),
                 "partitions": partitions,
             }
-            yield from self._run_job(context, work, items, partitions)
+            return self._run_job(context, work, items, partitions, then)
 
     def describe(self) -> dict[str, str | int]:
         """Master, versions and partitions of the last run."""
         return {"engine": "spark"} | self._facts
 
-    def _context(self) -> AbstractContextManager[SparkContext]:
+    def context(self) -> AbstractContextManager[SparkContext]:
+        """The context that `run` uses: within the block, all runs share it."""
         active = self.session or SparkSession.getActiveSession()
         context = SparkContext._active_spark_context if active is None else _context_of(active)
         if context is None:
@@ -104,19 +111,24 @@ class SparkEngine:
         return nullcontext(context)
 
     def _run_job(
-        self, context: SparkContext, work: Callable[[T], R], items: Sequence[T], partitions: int
-    ) -> Iterator[R]:
+        self,
+        context: SparkContext,
+        work: Callable[[T], R],
+        items: Sequence[T],
+        partitions: int,
+        then: Callable[[RDD[R]], S],
+    ) -> tuple[list[R], S]:
         group = f"shardmill-{uuid.uuid4().hex}"
         # Tells of an error before the job ends, so that it can be stopped; what is counted comes from the results.
         alarm = context.accumulator(None, _FirstRaised())
         on_partition = partial(_run_partition, work, __version__, alarm)
-        job: Future[list[Any]] = Future()
+        job: Future[tuple[list[Any], S | None]] = Future()
 
         def collect() -> None:
             try:
                 context.setJobGroup(group, f"shardmill: {len(items)} items")
                 rdd = context.parallelize(items, partitions).mapPartitionsWithIndex(on_partition)
-                job.set_result(rdd.collect())
+                job.set_result(_collected(rdd, then))
             except BaseException as error:  # noqa: BLE001 it is raised again by the thread that waits
                 job.set_exception(error)
 
@@ -135,17 +147,33 @@ class SparkEngine:
                     self.on_progress(min(completed * len(items) // partitions, len(items)))
             if alarm.value is not None:
                 raise alarm.value.error()
-            results = job.result()
+            results, made = job.result()
             if self.on_progress is not None:
                 self.on_progress(len(items))
             for result in results:
                 if isinstance(result, _Raised):
                     raise result.error()
-                yield result
+            return results, made  # type: ignore[return-value]  # None only with an error among the results
         except (Py4JError, PySparkException, ConnectionError, EOFError) as error:
             raise explain(str(error)) from error
         finally:
             _stop(context, group, thread)
+
+
+def _forget(rdd: RDD[Any]) -> None:
+    """What `run` makes of the RDD."""
+
+
+def _collected(rdd: RDD[Any], then: Callable[[RDD[Any]], S]) -> tuple[list[Any], S | None]:
+    if then is _forget:
+        return rdd.collect(), None
+    rdd.persist(StorageLevel.MEMORY_AND_DISK)
+    try:
+        results = rdd.collect()
+        failed = any(isinstance(result, _Raised) for result in results)
+        return results, None if failed else then(rdd)
+    finally:
+        rdd.unpersist()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Self
 
 import psutil
 
@@ -29,7 +29,7 @@ class LocalProcesses:
         self._folder = tempfile.TemporaryDirectory(prefix="shardmill-")
         self._limits = isolation.Limits(memory_bytes=psutil.virtual_memory().total)
 
-    def __enter__(self) -> LocalProcesses:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -49,13 +49,13 @@ class LocalProcesses:
         together = task.what.cell.concurrency
         children = [self._child(task.what.cell.reader, place) for place in range(together)]
         if together == 1:
-            return _call(children[0], task, self._limits)
+            return call_child(children[0], task, self._limits)
         gate = str(Path(self._folder.name, "gate"))
         make_gate(gate, together)
         with ThreadPoolExecutor(together, "process") as pool:
             tasks = [replace(task, place=place, gate=gate) for place in range(together)]
             calls = [
-                pool.submit(_call, child, own, self._limits) for child, own in zip(children, tasks, strict=True)
+                pool.submit(call_child, child, own, self._limits) for child, own in zip(children, tasks, strict=True)
             ]
             try:
                 rows = [row for call in as_completed(calls) for row in call.result()]
@@ -66,10 +66,18 @@ class LocalProcesses:
         return sorted(rows, key=lambda row: (not row.warm_up, row.pid))
 
     def _child(self, reader: str, place: int) -> isolation.Child:
-        return self._children.setdefault((reader, place), isolation.Child(CHILD_ENVIRONMENT))
+        key = (reader, place)
+        if key not in self._children:
+            self._children[key] = isolation.Child(CHILD_ENVIRONMENT)
+        return self._children[key]
 
 
-def _call(child: isolation.Child, task: PassTask, limits: isolation.Limits) -> list[Measurement]:
+def call_child(child: isolation.Child, task: PassTask, limits: isolation.Limits) -> list[Measurement]:
+    """The rows of `task`, made in `child`.
+
+    Raises:
+        ResumableError: the child died.
+    """
     try:
         return child.call(run_pass, task, limits)
     except isolation.ChildDiedError as death:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,7 +75,9 @@ class ShardSet:
         for shard in self.shards:
             for record in self.dataset.records(shard):
                 if isinstance(record, Damage):
-                    raise UsageError(f"{self.name}: {shard.name} is damaged ({record.kind}); run shardmill verify on it.")
+                    raise UsageError(
+                        f"{self.name}: {shard.name} is damaged ({record.kind}); run shardmill verify on it."
+                    )
                 return record[1]
         raise UsageError(f"{self.name} holds no record; there is nothing to read.")
 
@@ -151,9 +154,14 @@ def open_files(source: str, size: Size, name: str | None = None) -> FileSet:
         uris += batch.column("uri").to_pylist()
     if not uris:
         raise UsageError(f"{source} holds no image; name the folder or the list that prepare would take.")
-    if len(uris) > MOST_FILES:
-        uris = [uris[n * len(uris) // MOST_FILES] for n in range(MOST_FILES)]
-    return FileSet(name or _base_name(source), open_store(opened.root), tuple(uris), size)
+    return FileSet(name or _base_name(source), open_store(opened.root), tuple(spread(uris, MOST_FILES)), size)
+
+
+def spread(names: Sequence[str], most: int) -> Sequence[str]:
+    """All of `names`, or where there are more than `most`, that many, evenly spread."""
+    if len(names) <= most:
+        return names
+    return [names[number * len(names) // most] for number in range(most)]
 
 
 def prepared_size(material: ShardSet) -> Size | None:

@@ -54,9 +54,9 @@ class NativeReader:
     def _window(self, batch_size: int, num_batches: int, number: int) -> Generator[Batch, None, None]:
         images = batch_size * num_batches
         if self._pool is None:
-            lane = self._lane(number, images, 0)
+            only = self._lane(number, images, 0)
             for _ in range(num_batches):
-                yield _batch([next(lane) for _ in range(batch_size)])
+                yield _batch([next(only) for _ in range(batch_size)])
             return
         stopped = threading.Event()
         queues: list[_Filled] = [queue.Queue(_AHEAD) for _ in range(self._lanes)]
@@ -167,5 +167,5 @@ def _batch(images: list[_Image]) -> Batch:
     first = contents[0]
     content: Any = contents
     if isinstance(first, np.ndarray) and all(np.shape(other) == first.shape for other in contents):
-        content = np.stack(contents)  # type: ignore[arg-type]  # all are arrays where the first is
+        content = np.stack(contents)
     return Batch(len(images), sum(image.size for image in images), content)

@@ -29,19 +29,27 @@ _CACHED_SHARE: Final = 0.5  # of the memory that is free: more cannot be counted
 
 
 @dataclass(frozen=True, slots=True)
+class PassSettings:
+    """What all passes of a run have in common."""
+
+    engine: EngineName
+    min_seconds: float
+    """Windows are repeated until their times add up to this."""
+    others_are_cold: bool = False
+    """Some passes drop files from the cache, so that a warm one has to see to it each time."""
+
+
+@dataclass(frozen=True, slots=True)
 class PassTask:
     """What a process must know to make one pass. Pickles."""
 
     what: Pass
     material: Material
-    engine: EngineName
-    min_seconds: float
+    settings: PassSettings
     place: int = 0
     """Which of the processes that read at the same time this is."""
     gate: str | None = None
     """The file that keeps them in step; None where there is one, or where nobody can (on Spark)."""
-    others_are_cold: bool = False
-    """Other passes drop files from the cache, so that a warm one has to see to it anew."""
 
 
 _warmed: set[tuple[object, ...]] = set()
@@ -84,7 +92,7 @@ def _row(task: PassTask, reader: Reader, *, warm_up: bool) -> Measurement:
         reader,
         cell.batch_size,
         cell.num_batches,
-        min_seconds=min(_WARM_UP_S, task.min_seconds) if warm_up else task.min_seconds,
+        min_seconds=min(_WARM_UP_S, task.settings.min_seconds) if warm_up else task.settings.min_seconds,
         first_window=first_window,
         before_window=before_window,
         usage=usage_meter(_some_path(task.material)),
@@ -101,7 +109,7 @@ def _cache_setter(task: PassTask) -> Callable[[int], None] | None:
         return lambda window: drop_from_cache(
             _paths(material, material.files_of(window, cell.window, cell.parallel_reads))
         )
-    if task.others_are_cold or material.name not in _filled:
+    if task.settings.others_are_cold or material.name not in _filled:
         bring_into_cache(_paths(material, material.all_files()), int(psutil.virtual_memory().available * _CACHED_SHARE))
         _filled.add(material.name)
     return None
@@ -119,7 +127,7 @@ def _paths(material: Material, names: list[str]) -> list[str]:
 def _measurement(task: PassTask, timing: Timing, started_at: str, *, warm_up: bool) -> Measurement:
     return Measurement(
         **asdict(task.what.cell),
-        engine=task.engine,
+        engine=task.settings.engine,
         repetition=task.what.repetition,
         position=task.what.position,
         warm_up=warm_up,

@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any, Final
 
 from shardmill.errors import DamageError, ShardmillError, UsageError
+from shardmill.formats.base import Damage
 from shardmill.formats.example import decode_example
 from shardmill.formats.features import find_image
 from shardmill.formats.frames import frames
-from shardmill.formats.base import Damage
 from shardmill.image.quiet_tensorflow import tf
 from shardmill.machine import available_cores
-from shardmill.speedtest.material import FileSet, Material, ShardSet, local_path
+from shardmill.speedtest.material import FileSet, Material, ShardSet, local_path, spread
 from shardmill.speedtest.reader import Batch, Begin, ReaderOptions
 
 _TRIED: Final = 64  # files of which one must decode before a pipeline without end is begun
@@ -33,6 +33,8 @@ class TfDataReader:
 
     def windows(self, batch_size: int, num_batches: int) -> Begin:
         """See `Reader`."""
+        if self._options.decode and isinstance(self._material, FileSet):
+            self._check_some_decode(self._material)
         try:
             with tf.device("/CPU:0"):
                 images = self._encoded().map(
@@ -99,6 +101,17 @@ class TfDataReader:
             pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False)
         target = self._material.size
         return (pixels if target is None else _resized(pixels, *target)), size
+
+    def _check_some_decode(self, files: FileSet) -> None:
+        """Files that do not decode are left out, and a pipeline that goes round for ever would do so for ever."""
+        tried = spread(files.all_files(), _TRIED)
+        for name in tried:
+            try:
+                self._outcome(tf.constant(files.store.read(name)))
+            except tf.errors.OpError:
+                continue
+            return
+        raise UsageError(f"tf.data decodes none of {len(tried)} files of {files.name}; leave the reader tf.data out.")
 
     def _explained(self, error: Exception) -> ShardmillError:
         name = self._material.name

@@ -1,0 +1,1 @@
+"""`shardmill speedtest`: how fast a data set is read."""
