@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import shardmill
+from shardmill.arguments import checked
 from shardmill.errors import UsageError
 from shardmill.operations.report.prepared import prepared_section
 from shardmill.registry import SECTIONS, load
@@ -34,6 +35,7 @@ class ReportResult:
     findings: tuple[Finding, ...]
 
 
+@checked
 def report(*runs: str, output: str = "report.html", title: str | None = None) -> ReportResult:
     """Write one page from any set of runs: what was prepared, measured, modelled, and what to do about it.
 
