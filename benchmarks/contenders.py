@@ -29,8 +29,9 @@ _ONE_THREAD: Final = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "
 CONTENDERS: Final[Mapping[str, Contender]] = {
     "tf.data": Contender("tf.data, as usual", "with_tensorflow:write_as_usual"),
     "tf.data-best": Contender("tf.data, at its best", "with_tensorflow:write_at_best"),
+    "spark+tf-plain": Contender("Spark + TensorFlow, image by image", "with_spark:write_plainly", slow=True),
     "spark+tf": Contender(
-        "Spark + TensorFlow, image by image",
+        "Spark + TensorFlow, image by image, at its best",
         "with_spark:write_one_by_one",
         slow=True,
         environment=_ONE_THREAD,

@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="prepare.py", description=__doc__)
     parser.add_argument("--photos", type=Path, required=True, help="folder of JPEG photographs, repeated as needed")
     parser.add_argument("--files", type=int, default=20_000, help="files to prepare [20000]")
-    parser.add_argument("--slow-files", type=int, default=4_000, help="files for the slow contender, at most [4000]")
+    parser.add_argument("--slow-files", type=int, default=4_000, help="files for the slow contenders, at most [4000]")
     parser.add_argument("--large-files", type=int, default=400, help="files of 12 megapixels [400]")
     parser.add_argument("--rounds", type=int, default=3, help="times that each contender runs, taking turns [3]")
     parser.add_argument("--shards", type=int, default=16, help="shards to write [16]")

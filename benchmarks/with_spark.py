@@ -17,8 +17,13 @@ Records = Callable[[list[str]], Iterator[tuple[bytes, bytes]]]
 """Paths to `(path, JPEG)`."""
 
 
+def write_plainly(job: Job) -> None:
+    """TensorFlow called for each image in turn, with the operations of tutorials: decoded whole, resized, then cropped."""
+    _run(job, _plainly)
+
+
 def write_one_by_one(job: Job) -> None:
-    """TensorFlow called for each image in turn."""
+    """TensorFlow called for each image in turn, with the operations of `tf.data` at its best."""
     _run(job, _one_by_one)
 
 
@@ -27,8 +32,15 @@ def write_with_pipelines(job: Job) -> None:
     _run(job, _pipelined)
 
 
+def _plainly(paths: list[str]) -> Iterator[tuple[bytes, bytes]]:
+    from with_tensorflow import encoded, usual  # in the Python worker: the driver needs no TensorFlow
+
+    for path in paths:
+        yield path.encode(), encoded(usual, path)[1].numpy()
+
+
 def _one_by_one(paths: list[str]) -> Iterator[tuple[bytes, bytes]]:
-    from with_tensorflow import best, encoded  # in the Python worker: the driver needs no TensorFlow
+    from with_tensorflow import best, encoded
 
     for path in paths:
         yield path.encode(), encoded(best, path)[1].numpy()
