@@ -45,6 +45,8 @@ if "tensorflow" in sys.modules:
     import tensorflow as tf
 else:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # read once, during the import
+    # Its other kernels depend on the kind of processor, to the last digit of a sum, and say so on stderr with AVX-512.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     with _stderr_without(_NOISE):
         import tensorflow as tf
 
