@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from pyspark import SparkContext
 
 from tests.browser import chromium, not_run
 from tests.stores import StoreServer, gcs_server, s3_server
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

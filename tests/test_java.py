@@ -6,6 +6,7 @@ import pytest
 
 from shardmill.errors import UsageError
 from shardmill.java import Java, candidates, choose_java, find_java, is_usable, read_java
+from tests.extras import needed
 
 
 def java(version: str, origin: str = "PATH", *, vector: bool = True) -> Java:
@@ -124,7 +125,7 @@ def test_broken_java_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.spark
 def test_the_real_one_here() -> None:
-    pyspark = pytest.importorskip("pyspark")
+    pyspark = needed("pyspark")
     found = find_java(pyspark.__version__)
     assert (found.home / "bin" / "java").is_file()
     assert is_usable(found, pyspark.__version__)

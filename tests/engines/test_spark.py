@@ -19,8 +19,9 @@ import pytest
 from shardmill.errors import ResumableError, UsageError
 from tests.engines import conformance
 from tests.engines.conformance import EngineConformance, square
+from tests.extras import needed
 
-pyspark = pytest.importorskip("pyspark")
+pyspark = needed("pyspark")
 from pyspark import SparkContext, cloudpickle
 from pyspark.errors import PySparkAttributeError, PySparkNotImplementedError
 

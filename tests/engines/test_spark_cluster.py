@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-pytest.importorskip("pyspark")
-import psutil
+from tests.extras import needed
 
+needed("pyspark")
 from tests.spark_cluster import SparkCluster, spark_cluster
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shardmill.formats.example import ExampleError, FeatureValue, decode_example, encode_example
+from tests.extras import needed
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOAT32 = st.floats(width=32, allow_nan=False)
@@ -80,7 +81,7 @@ def test_mixed_types_are_a_mistake() -> None:
 @pytest.mark.tensorflow
 @pytest.mark.filterwarnings("ignore")
 def test_protobuf_agrees() -> None:
-    tf = pytest.importorskip("tensorflow")
+    tf = needed("tensorflow")
     features: dict[str, FeatureValue] = {
         "bytes": b"x" * 300,
         "empty": b"",

@@ -14,6 +14,7 @@ import pytest
 from shardmill.errors import UsageError
 from shardmill.formats.base import Compression, Damage, Format, FormatOptions, Sample
 from shardmill.formats.parquet import ParquetFormat, class_names
+from tests.extras import needed
 from tests.formats.conformance import FormatConformance, read, samples, write
 from tests.pictures import CLASSES, jpeg
 
@@ -133,7 +134,7 @@ def test_feature_keys_are_refused() -> None:
 
 
 def test_datasets_reads_every_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    datasets = pytest.importorskip("datasets", reason="not among the oldest versions")
+    datasets = needed("datasets")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     written = [replace(samples(1)[0], key=str(n), image=jpeg(n, 32, 24), label=n % 3) for n in range(120)]
     (tmp_path / "train-00000-of-00001.parquet").write_bytes(write(ParquetFormat("zstd", CLASSES), written)[0])

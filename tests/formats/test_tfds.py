@@ -13,6 +13,7 @@ from shardmill.errors import UsageError
 from shardmill.formats.base import Sample
 from shardmill.formats.tfds import TfdsSplit, tfds_files
 from shardmill.formats.tfrecord import TFRecordFormat
+from tests.extras import needed
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, on import
 
@@ -42,7 +43,7 @@ def _write(folder: Path, class_names: list[str], image_shape: tuple[int, int] | 
 
 
 def _builder(folder: Path) -> Any:
-    tfds = pytest.importorskip("tensorflow_datasets")
+    tfds = needed("tensorflow_datasets")
     return tfds.builder_from_directory(str(folder))
 
 

@@ -19,6 +19,7 @@ from shardmill.formats.example import FeatureValue, encode_example
 from shardmill.formats.frames import MAX_RECORD
 from shardmill.formats.framing import frame_footer, frame_header
 from shardmill.formats.tfrecord import TFRecordFormat
+from tests.extras import needed
 from tests.formats.conformance import RecordWiseConformance, read, samples, write
 
 JPEG = b"\xff\xd8\xff\xe0 and more"
@@ -316,7 +317,7 @@ def test_any_damage_yields_only_records_that_were_written(data: st.DataObject) -
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("names", ["imagenet", "tfds"])
 def test_tensorflow_reads_what_we_write(tmp_path: Path, names: FeatureKeys) -> None:
-    tf = pytest.importorskip("tensorflow")
+    tf = needed("tensorflow")
     shard, _, _ = write(TFRecordFormat(names), samples())
     path = tmp_path / "shard"
     path.write_bytes(shard)
@@ -361,7 +362,7 @@ def test_tensorflow_reads_what_we_write(tmp_path: Path, names: FeatureKeys) -> N
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("compression", ["", "GZIP", "ZLIB"])
 def test_we_read_what_tensorflow_writes(tmp_path: Path, compression: str) -> None:
-    tf = pytest.importorskip("tensorflow")
+    tf = needed("tensorflow")
     path = tmp_path / "shard"
     with tf.io.TFRecordWriter(str(path), compression) as writer:
         for number in range(3):

@@ -12,6 +12,7 @@ import pytest
 from shardmill.errors import UsageError
 from shardmill.formats.base import Damage, Format, FormatOptions, Sample
 from shardmill.formats.webdataset import WebDatasetFormat, member_stem
+from tests.extras import needed
 from tests.formats.conformance import RecordWiseConformance, read, samples, write
 from tests.pictures import jpeg
 
@@ -148,7 +149,7 @@ def test_compression_is_refused() -> None:
 @pytest.mark.filterwarnings("ignore:unclosed file")  # left to the garbage collector by webdataset
 @pytest.mark.filterwarnings("ignore:Exception ignored in")
 def test_webdataset_reads_every_sample(tmp_path: Path) -> None:
-    wds = pytest.importorskip("webdataset", reason="not among the oldest versions")
+    wds = needed("webdataset")
     written = [
         replace(samples(1)[0], key=f"{name}.jpg", image=jpeg(number, 32, 24), label=number)
         for number, name in enumerate(["a.b", "__meta__/x", "deep/er/é", "q" * 140])

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 
 from shardmill.errors import UsageError
 from shardmill.image.base import Encoded, ImageSpec, Refused
+from tests.extras import needed
 from tests.image.conformance import READABLE, SPEC, UNREADABLE, TransformConformance
 
 pytestmark = pytest.mark.tensorflow
-tensorflow = pytest.importorskip("shardmill.image.tensorflow")
+needed("tensorflow")
+tensorflow = import_module("shardmill.image.tensorflow")
 
 
 class TestTensorFlowTransform(TransformConformance):

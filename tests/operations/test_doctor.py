@@ -7,6 +7,7 @@ import pytest
 
 from shardmill.operations import doctor as module
 from shardmill.operations.doctor import Check, DoctorReport, cgroup_cores, cgroup_memory_bytes, doctor, lines
+from tests.extras import needed
 
 
 def check(report: DoctorReport, name: str) -> Check:
@@ -103,7 +104,7 @@ def test_a_spark_job_is_tried(spark: object) -> None:
 @pytest.mark.tensorflow
 @pytest.mark.slow
 def test_tensorflow_is_imported() -> None:
-    pytest.importorskip("tensorflow")
+    needed("tensorflow")
     assert module._tensorflow_import("2").value.startswith("2, imported in ")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from shardmill import __version__
 from shardmill.submit import app_path
+from tests.extras import needed
 
 
 def test_the_path_is_printed() -> None:
@@ -18,7 +19,7 @@ def test_the_path_is_printed() -> None:
 
 
 def spark_submit(*arguments: str) -> subprocess.CompletedProcess[str]:
-    pyspark = pytest.importorskip("pyspark")
+    pyspark = needed("pyspark")
     from shardmill.java import find_java
 
     home = Path(pyspark.__file__).parent

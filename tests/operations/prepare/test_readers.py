@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from shardmill.operations.prepare.run import prepare
+from tests.extras import needed
 from tests.outputs import manifest, samples
 from tests.pictures import CLASSES, class_folder
 
@@ -48,7 +49,7 @@ def test_tensorflow_reads_every_record(tmp_path: Path) -> None:
 
 
 def test_tfds_opens_what_was_made_for_it(tmp_path: Path) -> None:
-    tfds = pytest.importorskip("tensorflow_datasets", reason="not among the oldest versions")
+    tfds = needed("tensorflow_datasets")
     source, dest = class_folder(tmp_path / "in", 30), tmp_path / "trees"
     prepare(str(source), str(dest), size="48", splits="train=0.7,test=0.3", num_shards="4", tfds="trees")
     builder = tfds.builder_from_directory(str(dest))
