@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import simplejpeg
 
+from shardmill.dataset import Dataset
 from shardmill.operations.prepare.run import prepare
 from shardmill.operations.verify.result import Repair
 from shardmill.operations.verify.run import verify
@@ -36,6 +39,25 @@ def test_good_records_are_kept_and_lost_ones_can_be_made_again(data_set: DataSet
     source = pristine.parent / "images"
     prepare(str(source), data_set.dest, size="32", num_shards="3", workers=1, max_errors="1", retry_failed=True)
     assert contents(data_set.path) == contents(pristine)
+
+
+def test_means_are_of_the_images_that_are_left(data_set: DataSet) -> None:
+    before = data_set.manifest()["data"]["channels"]
+    places = data_set.places()
+    data_set.flip(places[1].offset + 70)
+    assert verify(data_set.dest, repair=True).ok
+    after = data_set.manifest()["data"]["channels"]
+    repaired = Dataset.open(data_set.dest)
+    images = [
+        record[1].image for shard in repaired.shards for record in repaired.records(shard) if isinstance(record, tuple)
+    ]
+    left = [simplejpeg.decode_jpeg(image)[::4, ::4].reshape(-1, 3) / 255 for image in images]
+    pixels = np.concatenate(left)
+    assert after["pixels"] == len(pixels) < before["pixels"]
+    assert after["mean"] == pytest.approx(
+        pixels.mean(axis=0), abs=0.005
+    )  # those of whole shards are from before encoding
+    assert after["std"] == pytest.approx(pixels.std(axis=0), abs=0.005)
 
 
 def test_swapped_records_go_back_to_their_places(data_set: DataSet) -> None:

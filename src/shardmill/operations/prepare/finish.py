@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.errors import ShardmillError
+from shardmill.image.sums import added, channel_facts
 from shardmill.layout import DUPLICATES, LABELS, MANIFEST, MANIFEST_FORMAT, samples_name
 from shardmill.operations.prepare.samples import ShardSummary
 from shardmill.plan.sort import external_sort
@@ -206,7 +206,7 @@ def build_manifest(
                 for label, name in enumerate(plan.classes)
             ],
             "unlabelled": findings.classes[-1],
-            "channels": _channels(summaries),
+            "channels": channel_facts(added(summary.sums for summary in summaries)),
             "conversions": dict(sorted(findings.conversions.items())),
             "reasons": dict(sorted(findings.reasons.items())),
             "duplicates": {"exact": findings.exact_duplicates, "across_splits": findings.across_splits},
@@ -223,19 +223,6 @@ def write_manifest(store: Store, plan: Plan, manifest: dict[str, Any]) -> None:
         file.write("".join(f"{name}\n" for name in plan.classes).encode())
     with store.publish(MANIFEST) as file:
         file.write(json.dumps(manifest, indent=1).encode())
-
-
-def _channels(summaries: Sequence[ShardSummary]) -> dict[str, Any]:
-    """Mean and standard deviation of each channel on the scale 0 to 1, from exact integer sums."""
-    pixels = sum(summary.pixels for summary in summaries)
-    means, deviations = [], []
-    for channel in range(3):
-        total = sum(summary.channel_totals[channel] for summary in summaries)
-        squares = sum(summary.channel_squares[channel] for summary in summaries)
-        variance = (squares * pixels - total * total) / pixels**2 if pixels else 0.0
-        means.append(round(total / pixels / 255, 6) if pixels else 0.0)
-        deviations.append(round(math.sqrt(variance) / 255, 6))
-    return {"mean": means, "std": deviations, "pixels": pixels}
 
 
 def _file_digest(store: Store, path: str) -> str:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shardmill.formats.base import ShardWriter
-from shardmill.image.base import Encoded, Refused
+from shardmill.image.base import Encoded, PixelSums, Refused
 from shardmill.layout import INDEX_SUFFIX, SUMMARY_KEY
 from shardmill.storage import Store
 
@@ -84,6 +84,10 @@ class ShardSummary:
     """Pixels summed in `channel_totals` and `channel_squares`."""
     channel_totals: tuple[int, int, int]
     channel_squares: tuple[int, int, int]
+
+    @property
+    def sums(self) -> PixelSums:
+        return PixelSums(self.pixels, self.channel_totals, self.channel_squares)
 
 
 class SamplesWriter:

@@ -6,15 +6,24 @@ import hashlib
 import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
+import pyarrow.parquet as pq
+import simplejpeg
+
+from shardmill import isolation
 from shardmill.dataset import Dataset, Shard
-from shardmill.formats.base import Damage, Placement, Sample
+from shardmill.errors import ResumableError
+from shardmill.formats.base import Damage, Format, Placement, Sample
 from shardmill.formats.hashing import HashingFile
+from shardmill.image.base import PixelSums
+from shardmill.image.sums import added, channel_facts, sums_of
 from shardmill.layout import LABELS, MANIFEST, SUCCESS
 from shardmill.operations.verify.result import Finding, Repair
-from shardmill.operations.verify.samples import rewrite_samples
+from shardmill.operations.verify.samples import rewrite_samples, summed_pixels
 from shardmill.operations.verify.table import SamplesTable, read_table
+from shardmill.storage import Store
 
 _MISPLACED: Final = frozenset({"wrong_record"})
 """Findings that leave a record good in itself: it is put where the samples table wants it, if it does."""
@@ -92,9 +101,36 @@ def _salvage(
     behind = findings[-1].kind if findings else "lost"
     entry |= {"count": len(kept), "bytes": hashing.bytes, "sha256": hashing.digest.hexdigest()}
     entry |= _publish_content(dataset, shard, index)
-    entry["samples_sha256"] = rewrite_samples(dataset.store, shard, kept, reasons, behind, entry)
+    sums = _sums(dataset, shard) if len(kept) < len(table.written) else None
+    entry["samples_sha256"] = rewrite_samples(dataset.store, shard, kept, reasons, behind, entry, sums)
     entry["repaired"] = True
     return Repair(shard.name, "salvaged", len(kept), len(table.written) - len(kept), shard.name)
+
+
+def _sums(dataset: Dataset, shard: Shard) -> PixelSums:
+    """Of the pixels that the shard's images decode to, as those before encoding are gone; in a child, as for any decoding."""
+    child = isolation.Child()
+    try:
+        return child.call(shard_sums, (dataset.store, shard, dataset.shard_format))
+    except isolation.ChildDiedError as death:
+        message = f"the process that decoded {shard.name} died ({death}); look at memory and disk, then run the same command again"
+        raise ResumableError(message) from death
+    finally:
+        child.close()
+
+
+def shard_sums(where: tuple[Store, Shard, Format]) -> PixelSums:
+    """Sums over the images of a shard; those that do not decode count nothing. Runs in a child."""
+    store, shard, shard_format = where
+    with store.open(shard.name) as file:
+        return added(_image_sums(record[1].image) for record in shard_format.read(file) if isinstance(record, tuple))
+
+
+def _image_sums(image: bytes) -> PixelSums:
+    try:
+        return sums_of(simplejpeg.decode_jpeg(image)[::4, ::4])
+    except ValueError:  # kept by a check that decoded nothing
+        return added(())
 
 
 def _samples_at(dataset: Dataset, shard: Shard, places: Sequence[Placement]) -> Iterator[Sample]:
@@ -133,6 +169,7 @@ def _recount(dataset: Dataset, data: dict[str, Any]) -> None:
     """Make the manifest's counts those of the samples tables."""
     statuses: defaultdict[str, Counter[str]] = defaultdict(Counter)
     labels: Counter[int] = Counter()
+    summaries = []
     for shard, entry in zip(dataset.shards, data["shards"], strict=True):
         table = read_table(dataset.store, shard)
         if not isinstance(table, SamplesTable):
@@ -140,11 +177,15 @@ def _recount(dataset: Dataset, data: dict[str, Any]) -> None:
         entry |= {"listed": table.listed, "count": len(table.written)}
         statuses[shard.split] += Counter({"shards": 1, "listed": table.listed, **table.statuses})
         labels.update(row.label for row in table.written)
+        with dataset.store.open(shard.samples_name) as file:
+            summaries.append(pq.read_metadata(file).metadata or {})
     lost = {"lost"} if any(counts["lost"] for counts in statuses.values()) else set()
     fixed = ["shards", "listed", "written", "skipped", "failed", *lost]
     data["splits"] = {split: {name: counts[name] for name in fixed} for split, counts in sorted(statuses.items())}
     data["totals"] = {name: sum(counts[name] for counts in statuses.values()) for name in fixed[1:]}
     data["unlabelled"] = labels[-1]
+    with suppress(KeyError, TypeError, ValueError):  # a table without a sensible summary: what was known stays
+        data["channels"] = channel_facts(added(summed_pixels(metadata) for metadata in summaries))
     for entry in data["classes"]:
         entry["count"] = labels[entry["label"]]
     if any(entry.get("repaired") for entry in data["shards"]):

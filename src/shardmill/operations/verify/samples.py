@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from shardmill.dataset import Shard
 from shardmill.formats.base import Placement
+from shardmill.image.base import PixelSums
 from shardmill.layout import SUMMARY_KEY
 from shardmill.storage import Store
 
@@ -26,6 +27,7 @@ def rewrite_samples(
     reasons: Mapping[int, str],
     behind: str,
     entry: Mapping[str, Any],
+    sums: PixelSums | None,
 ) -> str:
     """Publish the table with the records in `kept` at their new places and the other written ones `lost`.
 
@@ -36,6 +38,7 @@ def rewrite_samples(
         reasons: Kind of damage by old record number.
         behind: Kind of damage of lost records without one of their own.
         entry: The manifest's new entry; the summary inside the table follows it.
+        sums: Of the pixels of the records kept; None where all were.
 
     Returns:
         SHA-256 of the new table.
@@ -66,13 +69,26 @@ def rewrite_samples(
     with pq.ParquetWriter(buffer, table.schema, compression="zstd") as writer:
         writer.write_table(table, row_group_size=_ROWS_PER_GROUP)
         if SUMMARY_KEY in metadata:
-            writer.add_key_value_metadata({SUMMARY_KEY: _summary(metadata[SUMMARY_KEY], entry)})
+            writer.add_key_value_metadata({SUMMARY_KEY: _summary(metadata[SUMMARY_KEY], entry, sums)})
     with store.publish(shard.samples_name) as file:
         file.write(buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def _summary(old: bytes, entry: Mapping[str, Any]) -> bytes:
+def summed_pixels(metadata: Mapping[bytes, bytes]) -> PixelSums:
+    """What the summary in a table's metadata says of the pixels of its shard.
+
+    Raises:
+        KeyError, TypeError, ValueError: there is no summary, or it says nothing sensible.
+    """
+    summary = json.loads(metadata[SUMMARY_KEY])
+    totals, squares = summary["channel_totals"], summary["channel_squares"]
+    return PixelSums(int(summary["pixels"]), tuple(map(int, totals)), tuple(map(int, squares)))  # type: ignore[arg-type]  # three of each
+
+
+def _summary(old: bytes, entry: Mapping[str, Any], sums: PixelSums | None) -> bytes:
     new = json.loads(old)
     new |= {name: entry[name] for name in ("count", "bytes", "sha256", "index_bytes", "index_sha256")}
+    if sums is not None:
+        new |= {"pixels": sums.count, "channel_totals": sums.total, "channel_squares": sums.total_of_squares}
     return json.dumps(new).encode()
