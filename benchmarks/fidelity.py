@@ -1,7 +1,8 @@
 """How close the pixels come to a full decode and Lanczos with the exact crop box, before they are encoded again.
 
-PSNR in dB over all channels. TensorFlow's crop begins at a whole pixel, so it is compared with Lanczos of that very box:
-only its filter is judged. As a script it prints JSON: `fidelity.py PHOTOS`.
+PSNR in dB over all channels. What is judged is decoder, crop and filter. Where shardmill converts an embedded profile, so
+does its reference, at full size and before Lanczos; TensorFlow and its reference leave profiles alone. TensorFlow's crop
+begins at a whole pixel, so it is compared with Lanczos of that very box. As a script it prints JSON: `fidelity.py PHOTOS`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from PIL import Image, ImageOps
 
 from shardmill.image.base import ImageSpec
 from shardmill.image.native import NativeTransform
+from shardmill.image.profile import to_srgb
 
 Box = tuple[float, float, float, float]
 
@@ -60,21 +62,30 @@ def _measure(photos: Path) -> list[Fidelity]:
 
     images = [path.read_bytes() for path in photographs(photos)]
     return [
-        _summary("shardmill, native", native_pixels, _exact_box, images),
-        _summary("tf.data, default resize", tensorflow_pixels, _whole_pixel_box, images),
+        _summary("shardmill, native", native_pixels, _exact_box, images, convert=True),
+        _summary("tf.data, default resize", tensorflow_pixels, _whole_pixel_box, images, convert=False),
     ]
 
 
 def _summary(
-    name: str, transform: Callable[[bytes], NDArray[np.uint8]], box: Callable[[int, int], Box], images: list[bytes]
+    name: str,
+    transform: Callable[[bytes], NDArray[np.uint8]],
+    box: Callable[[int, int], Box],
+    images: list[bytes],
+    *,
+    convert: bool,
 ) -> Fidelity:
-    values = [_psnr(transform(image), _reference(image, box)) for image in images]
+    values = [_psnr(transform(image), _reference(image, box, convert=convert)) for image in images]
     return Fidelity(name, len(values), float(np.mean(values)), float(np.percentile(values, 5)))
 
 
-def _reference(image: bytes, box: Callable[[int, int], Box]) -> NDArray[np.uint8]:
+def _reference(image: bytes, box: Callable[[int, int], Box], *, convert: bool) -> NDArray[np.uint8]:
     with Image.open(BytesIO(image)) as opened:
+        profile = opened.info.get("icc_profile") if convert else None
         upright = ImageOps.exif_transpose(opened).convert("RGB")
+        if profile:
+            converted, _ = to_srgb(np.asarray(upright), profile, gray=opened.mode == "L")
+            upright = Image.fromarray(converted)
     return np.asarray(upright.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=box(*upright.size)))
 
 

@@ -9,12 +9,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shardmill.sources.base import BATCH_ROWS, LISTING, Stage
-from shardmill.sources.columns import as_text, find_columns
+from shardmill.sources.base import BATCH_ROWS, Stage
+from shardmill.sources.columns import as_text
 from shardmill.sources.locations import given_keys, safe_key, uri_of
 from shardmill.sources.parquet import ParquetRows
 from shardmill.sources.spec import SourceSpec
-from shardmill.sources.table import check_types, plain_type, told_columns
+from shardmill.sources.table import listing_of, told_columns
 
 _ROWS_READ: Final = 64
 """Held in memory at a time, images and all."""
@@ -35,10 +35,7 @@ class EmbeddedSource:
         self.ignored: Counter[str] = rows.ignored
         self.class_names = rows.class_names
         self._rows = rows
-        self._columns = find_columns(rows.schema, spec, rows.where)
-        check_types(rows.schema, self._columns, rows.where)
-        carried = [pa.field(f"col:{name}", plain_type(rows.schema.field(name).type)) for name in self._columns.carried]
-        self._schema = pa.schema([*LISTING, *carried])
+        self._columns, self._schema = listing_of(rows.schema, spec, rows.where)
 
     def staged_batches(self, stage: Stage) -> Iterator[pa.RecordBatch]:
         waiting: list[pa.RecordBatch] = []

@@ -60,10 +60,7 @@ class ListSource:
         self.ignored: Counter[str] = rows.ignored
         self.class_names = rows.class_names
         self._rows = rows
-        self._columns = find_columns(rows.schema, spec, rows.where)
-        check_types(rows.schema, self._columns, rows.where)
-        carried = [pa.field(f"col:{name}", plain_type(rows.schema.field(name).type)) for name in self._columns.carried]
-        self._schema = pa.schema([*LISTING, *carried])
+        self._columns, self._schema = listing_of(rows.schema, spec, rows.where)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         row = 0
@@ -90,7 +87,19 @@ class ListSource:
         )
 
 
-def check_types(schema: pa.Schema, columns: Columns, where: str) -> None:
+def listing_of(schema: pa.Schema, spec: SourceSpec, where: str) -> tuple[Columns, pa.Schema]:
+    """What the columns of a list mean, and the schema of the listing that comes of it, carried columns included.
+
+    Raises:
+        UsageError: the columns are not there, or their types make no sense.
+    """
+    columns = find_columns(schema, spec, where)
+    _check_types(schema, columns, where)
+    carried = [pa.field(f"col:{name}", _plain_type(schema.field(name).type)) for name in columns.carried]
+    return columns, pa.schema([*LISTING, *carried])
+
+
+def _check_types(schema: pa.Schema, columns: Columns, where: str) -> None:
     """Refuse a location that is no text and a label that is no single value."""
     kind = schema.field(columns.location).type
     value = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -127,6 +136,6 @@ def told_columns(
     return splits, labels, groups
 
 
-def plain_type(kind: pa.DataType) -> pa.DataType:
+def _plain_type(kind: pa.DataType) -> pa.DataType:
     """The type of the values, where `kind` is a dictionary: dictionaries differ between batches."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind
