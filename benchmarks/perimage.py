@@ -24,8 +24,9 @@ from shardmill import isolation
 from shardmill.image.base import ImageSpec
 from shardmill.image.native import NativeTransform
 from shardmill.layout import samples_name
+from shardmill.operations.prepare.job import Job, ShardCall
 from shardmill.operations.prepare.run import prepare
-from shardmill.operations.prepare.shard import Job, ShardCall, make_shard
+from shardmill.operations.prepare.shard import make_shard
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import load, read_rows
 from shardmill.spec import PrepareSpec

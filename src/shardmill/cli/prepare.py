@@ -75,6 +75,9 @@ def lines(result: PrepareResult) -> list[str]:
         text.append(f"  labels   {format_count(result.unlabelled, 'record')} without a class (label -1)")
     if result.resumed_shards:
         text.append(f"  resumed  {format_count(result.resumed_shards, 'shard')} of an earlier run kept")
+    if result.retries:
+        reasons = ", ".join(f"{reason.replace('_', ' ')} {count:,}" for reason, count in result.retries.items())
+        text.append(f"  retries  {format_count(sum(result.retries.values()), 'request')} repeated ({reasons})")
     if result.reasons:
         text.append(
             "  reasons  "

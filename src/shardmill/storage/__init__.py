@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from shardmill.storage.base import Entry, Store, UnreadableError
 from shardmill.storage.open import open_store, resolve, scheme_of
-from shardmill.storage.settings import StorageSettings, parse_settings
+from shardmill.storage.settings import SCHEMES, StorageSettings, parse_settings
 
 __all__ = [
+    "SCHEMES",
     "Entry",
     "StorageSettings",
     "Store",

@@ -34,13 +34,11 @@ from shardmill.storage.objects import (
 from shardmill.storage.pace import Pace
 from shardmill.storage.remote_file import RemoteFile
 from shardmill.storage.retry import with_retries
-from shardmill.storage.settings import StorageSettings
+from shardmill.storage.settings import REQUESTS_AT_ONCE, StorageSettings
 from shardmill.storage.store_lock import hold
 
 T = TypeVar("T")
 
-REQUESTS_AT_ONCE: Final = 32
-"""Of one process. At 25 ms a request and 2 ms of work, 16 would keep a core busy; the rest is for slower answers."""
 PART_BYTES: Final = 32 << 20
 """Objects up to this are sent in one request, longer ones in parts; a multiple of 256 KiB, as Google wants it."""
 _IN_MEMORY_BYTES: Final = 8 << 20

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +16,12 @@ import pyarrow.parquet as pq
 from shardmill import isolation
 from shardmill.engines.base import Engine
 from shardmill.errors import ResumableError
-from shardmill.operations.prepare.reading import read_listed
+from shardmill.operations.prepare.reading import ListedReader
 from shardmill.plan.listing import with_order
 from shardmill.plan.sort import external_sort
 from shardmill.sources.base import Source, StagedSource
 from shardmill.storage import StorageSettings, Store, UnreadableError, open_store
+from shardmill.storage.window import in_order
 
 _CHUNK_ROWS = 1 << 14
 
@@ -32,6 +35,16 @@ class _Chunk:
     storage: StorageSettings
     rows: str
     """File with the rows; the hashes go beside it."""
+
+
+class _Listed(NamedTuple):
+    uri: str
+    offset: int | None
+    size: int | None
+
+
+def _ahead(reader: ListedReader, row: _Listed) -> bytes:
+    return reader.ahead(*row)
 
 
 def without_duplicates(
@@ -81,13 +94,16 @@ def _hash_chunk(chunk: _Chunk) -> str:
     dest, source = open_store(chunk.dest, chunk.storage), open_store(chunk.source_root, chunk.storage)
     with dest.open(chunk.rows) as file:
         rows = pq.read_table(file, columns=["uri", "offset", "size"])
+    reader = ListedReader(source, dest if chunk.staged else None, chunk.most_bytes, chunk.storage)
+    listed = (_Listed(*row) for row in zip(*(column.to_pylist() for column in rows.columns), strict=True))
     digests: list[bytes | None] = []
-    for uri, offset, size in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+    for row, ahead in in_order(partial(_ahead, reader), listed, reader.at_once(rows["uri"]), reader.cost):
         try:
-            data = read_listed(uri, offset, size, source, dest if chunk.staged else None, chunk.most_bytes)
+            data = reader.whole(row.uri, row.offset, row.size, ahead())
         except UnreadableError:
-            data = None  # named when its shard is made
-        digests.append(None if data is None else hashlib.sha256(data).digest())
+            digests.append(None)  # named when its shard is made
+        else:
+            digests.append(hashlib.sha256(data).digest())
     name = f"{chunk.rows}.sha256"
     with dest.publish(name) as file:
         pq.write_table(pa.table({"sha256": pa.array(digests, pa.binary())}), file)

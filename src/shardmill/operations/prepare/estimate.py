@@ -9,7 +9,7 @@ from typing import Any, Final
 from shardmill import isolation, registry
 from shardmill.image.base import Encoded, Transform
 from shardmill.operations.prepare.fingerprint import transform_and_fingerprint
-from shardmill.operations.prepare.reading import read_listed
+from shardmill.operations.prepare.reading import ListedReader
 from shardmill.sources.base import STAGED
 from shardmill.spec import PrepareSpec
 from shardmill.storage import StorageSettings, UnreadableError, open_store
@@ -74,12 +74,13 @@ def _encoded_sizes(sample: Sample) -> list[int]:
 def _images(sample: Sample) -> Iterator[bytes]:
     source, limit = open_store(sample.source_root, sample.storage), sample.spec.max_source_bytes
     staged_in = None if sample.staged_in is None else open_store(sample.staged_in, sample.storage)
+    reader = ListedReader(source, staged_in, limit, sample.storage)
     for number, row in enumerate(sample.rows):
         uri, size = row["uri"], row["size"]
         if uri == STAGED or (size or 0) > limit:
             continue
         try:
-            data = read_listed(uri, row["offset"], size, source, staged_in, limit, sample.storage)
+            data = reader.read(uri, row["offset"], size)
         except UnreadableError:
             continue  # the run itself names it
         isolation.journal().take(number)

@@ -24,6 +24,7 @@ from shardmill.operations.prepare.samples import ShardSummary
 from shardmill.plan.sort import external_sort
 from shardmill.plan.store import Plan
 from shardmill.storage import Store
+from shardmill.storage.window import in_order
 
 _SHOWN_FAILURES: Final = 20
 
@@ -170,6 +171,9 @@ def build_manifest(
     totals = {
         name: sum(counts[name] for counts in splits.values()) for name in ("listed", "written", "skipped", "failed")
     }
+    digests = in_order(
+        lambda summary: _file_digest(store, samples_name(summary.number)), summaries, store.reads_at_once
+    )
     by_shard = sum(summary.count for summary in summaries)
     if totals["written"] + totals["skipped"] + totals["failed"] != totals["listed"] or by_shard != totals["written"]:
         raise ShardmillError(
@@ -196,9 +200,9 @@ def build_manifest(
                     "sha256": summary.sha256,
                     "index_bytes": summary.index_bytes,
                     "index_sha256": summary.index_sha256,
-                    "samples_sha256": _file_digest(store, samples_name(summary.number)),
+                    "samples_sha256": digest(),
                 }
-                for summary in summaries
+                for summary, digest in digests
             ],
             "totals": totals,
             "classes": [

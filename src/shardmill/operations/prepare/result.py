@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from shardmill.operations.prepare.finish import Findings
@@ -41,6 +41,8 @@ class PrepareResult:
     lost: int
     """Records that a repair had to give up since; `retry_failed` makes them again."""
     ignored_files: dict[str, int]
+    retries: Mapping[str, int] = field(default_factory=dict)
+    """Requests to object stores that failed in transport and were repeated, by reason: a status, `reset`, `timeout` ..."""
     draft: dict[str, Any] | None = None
     """Of a dry run: what was found and assumed."""
 
@@ -52,6 +54,7 @@ def made(
     findings: Findings,
     seconds: float,
     resumed: int,
+    retries: Mapping[str, int],
 ) -> PrepareResult:
     """The result of a run."""
     return PrepareResult(
@@ -74,6 +77,7 @@ def made(
         unlabelled=findings.classes[-1],
         lost=0,
         ignored_files=plan.ignored,
+        retries=retries,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,11 +28,11 @@ from shardmill.operations.prepare.estimate import fingerprint
 from shardmill.operations.prepare.events import Announcer, Event, event_file
 from shardmill.operations.prepare.existing import OnExists, plan_to_follow
 from shardmill.operations.prepare.finish import build_manifest, read_findings, scratch_folder, write_manifest
+from shardmill.operations.prepare.job import Job
 from shardmill.operations.prepare.planning import draft_plan, take_plan
 from shardmill.operations.prepare.request import make_engine, parse_colour, read_labels
 from shardmill.operations.prepare.result import PrepareResult, made, planned, recalled
 from shardmill.operations.prepare.samples import LOST, ShardSummary, committed, has_status
-from shardmill.operations.prepare.shard import Job
 from shardmill.operations.prepare.staging import has_staged, list_batches, remove_staged
 from shardmill.operations.prepare.supervise import run_shard
 from shardmill.plan.cut import ShardTask
@@ -41,7 +42,9 @@ from shardmill.sources.open import open_source
 from shardmill.sources.spec import InputFormat, Layout, SourceSpec
 from shardmill.spec import PrepareSpec, parse_sharding, parse_size, parse_splits
 from shardmill.storage import Store, open_store, parse_settings
+from shardmill.storage.retry import retries_so_far
 from shardmill.storage.settings import DEFAULT_TIMEOUT_S
+from shardmill.storage.window import in_order
 from shardmill.units import in_range, parse_bytes, parse_limit
 
 _TFDS_VERSION: Final = "1.0.0"
@@ -226,7 +229,7 @@ def prepare(
     allowed = parse_limit(max_errors)
     limits = isolation.parse_limits(image_timeout, worker_memory)
     runner = make_engine(engine, workers=workers, master=master, partitions=partitions)
-    started = time.perf_counter()
+    started, retries_before = time.perf_counter(), retries_so_far()
     with event_file(events) as listeners, scratch_folder() as folder, closing(isolation.Child()) as child:
         announce = Announcer([*listeners, *([on_event] if on_event else [])])
         scratch = Path(folder)
@@ -264,7 +267,8 @@ def prepare(
                 memory_bytes=limits.memory_bytes,
                 storage=storage,
             )
-            return _carry_out(_Run(store, plan, job, opened, runner, announce, allowed, started, scratch))
+            run = _Run(store, plan, job, opened, runner, announce, allowed, started, scratch, Counter(), retries_before)
+            return _carry_out(run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +285,14 @@ class _Run:
     """Failures: a count, or a share of the inputs."""
     started: float
     scratch: Path
+    retries: Counter[str]
+    """Requests to object stores that workers have repeated, by reason."""
+    retries_before: Counter[str]
+    """Of this process, when the run began."""
+
+    def all_retries(self) -> dict[str, int]:
+        """Of the workers and of this process since the run began."""
+        return dict(sorted((self.retries + retries_so_far() - self.retries_before).items()))
 
 
 def _carry_out(run: _Run) -> PrepareResult:
@@ -301,18 +313,19 @@ def _carry_out(run: _Run) -> PrepareResult:
         if job.staged and not has_staged(store):
             for _ in list_batches(run.source, store):  # the same images into the same files as when the plan was taken
                 pass
-        _make_shards(run, missing, sum(summary.listed for summary in done.values()))
+        run.retries.update(_make_shards(run, missing, sum(summary.listed for summary in done.values())))
     announce("finishing")
     # As they stand on disk, which a late attempt may have changed since the engine told.
-    summaries = [committed(store, samples_name(task.number), plan.digest) for task in plan.tasks]
-    ordered = [summary for summary in summaries if summary is not None]
+    asked = in_order(partial(_committed, run), plan.tasks, store.reads_at_once)
+    ordered = [summary for _, answer in asked if (summary := answer()) is not None]
     if len(ordered) < len(plan.tasks):
         raise ResumableError(f"shards that were made are gone from {store.root} again; run the same command once more.")
     findings = read_findings(store, (task.number for task in plan.tasks), run.scratch)
     write_manifest(store, plan, build_manifest(plan, ordered, findings, store, _run_facts(run, len(done))))
     if job.spec.tfds_name is not None:
         _write_tfds(store, plan, job.spec, ordered)
-    result = made(store.root, plan, ordered, findings, time.perf_counter() - run.started, len(done))
+    seconds = time.perf_counter() - run.started
+    result = made(store.root, plan, ordered, findings, seconds, len(done), run.all_retries())
     announce("finished", written=result.written, skipped=result.skipped, failed=result.failed, seconds=result.seconds)
     count, share = run.allowed
     most = count if count is not None else math.floor((share or 0) * result.listed + 1e-9)
@@ -328,9 +341,8 @@ def _committed_shards(run: _Run) -> dict[int, ShardSummary]:
     """The shards that need not be made, by number."""
     store, plan, kept = run.store, run.plan, {}
     finished = store.size(SUCCESS) is not None
-    for task in plan.tasks:
-        name = samples_name(task.number)
-        summary = committed(store, name, plan.digest)
+    for task, answer in in_order(partial(_committed, run), plan.tasks, store.reads_at_once):
+        name, summary = samples_name(task.number), answer()
         if summary is None or (run.job.retry and has_status(store, name, LOST)):
             continue
         if not finished and has_status(store, name, ("lost",)):  # a repaired set whose retry was interrupted
@@ -340,11 +352,16 @@ def _committed_shards(run: _Run) -> dict[int, ShardSummary]:
     return kept
 
 
-def _make_shards(run: _Run, missing: list[ShardTask], already: int) -> None:
-    """Make the shards `missing`; the others hold `already` inputs."""
+def _committed(run: _Run, task: ShardTask) -> ShardSummary | None:
+    return committed(run.store, samples_name(task.number), run.plan.digest)
+
+
+def _make_shards(run: _Run, missing: list[ShardTask], already: int) -> Counter[str]:
+    """Make the shards `missing`; the others hold `already` inputs. Returns the workers' retries, by reason."""
     engine, listed = run.engine, sum(run.plan.listed.values())
     finished = ahead = 0
     left = {task.number for task in missing}
+    retries: Counter[str] = Counter()
 
     def see_ahead(shards: int) -> None:
         nonlocal ahead
@@ -360,7 +377,9 @@ def _make_shards(run: _Run, missing: list[ShardTask], already: int) -> None:
     if isinstance(engine, CountsItems):
         engine.on_progress = see_ahead
     with run.announce.every(0.5, "progress", progress):
-        for summary in engine.run(partial(run_shard, run.job), missing):
+        for shard in engine.run(partial(run_shard, run.job), missing):
+            summary = shard.summary
+            retries.update(shard.retries)
             left.discard(summary.number)
             finished += summary.listed
             run.announce(
@@ -371,6 +390,7 @@ def _make_shards(run: _Run, missing: list[ShardTask], already: int) -> None:
                 failed=summary.failed,
                 bytes=summary.bytes,
             )
+    return retries
 
 
 def _write_tfds(store: Store, plan: Plan, spec: PrepareSpec, summaries: Sequence[ShardSummary]) -> None:
@@ -392,6 +412,7 @@ def _run_facts(run: _Run, resumed: int) -> dict[str, Any]:
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "seconds": round(time.perf_counter() - run.started, 3),
         "resumed_shards": resumed,
+        "retries": run.all_retries(),
         "source": run.plan.source,
         "host": platform.node(),
         "platform": platform.platform(),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from posixpath import basename
-from typing import Any, Final
 
 import pyarrow as pa
 
@@ -19,8 +18,9 @@ from shardmill.formats.hashing import HashingFile
 from shardmill.image.base import Encoded, Outcome, PixelSums, Refused, Transform
 from shardmill.layout import samples_name
 from shardmill.operations.prepare.fingerprint import transform_and_fingerprint
+from shardmill.operations.prepare.inputs import InputRow, read_inputs
+from shardmill.operations.prepare.job import ShardCall
 from shardmill.operations.prepare.names import shard_name
-from shardmill.operations.prepare.reading import read_listed
 from shardmill.operations.prepare.samples import (
     CARRIED,
     PlacedRows,
@@ -28,65 +28,10 @@ from shardmill.operations.prepare.samples import (
     ShardSummary,
     committed,
     outcome_columns,
-    renewed_sizes,
 )
-from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import read_rows
-from shardmill.spec import PrepareSpec
-from shardmill.storage import StorageSettings, Store, UnreadableError, open_store
-
-_CODES: Final = {
-    "not_found": "was not found",
-    "permission_denied": "may not be read",
-    "not_a_file": "is not a file",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What all shards of a run have in common."""
-
-    spec: PrepareSpec
-    source_root: str
-    dest: str
-    plan: str
-    """Digest of the plan."""
-    fingerprint: str
-    """Of the transform that the plan was made with."""
-    classes: tuple[str, ...] = ()
-    """Class names in label order, where the format puts them into shards."""
-    staged: bool = False
-    """The source's images were copied to DEST while they were listed."""
-    retry: bool = False
-    """Make shards that are committed once more, and take inputs that had failed as they are now."""
-    fail_fast: bool = False
-    item_timeout_s: float = 60.0
-    memory_bytes: int = 4 << 30
-    storage: StorageSettings = field(default_factory=StorageSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class ShardCall:
-    """A shard to make, and what earlier attempts have learnt."""
-
-    job: Job
-    task: ShardTask
-    one_by_one: bool = False
-    """Let no two images be in the transform at once, so that a crash can be blamed."""
-    blamed: Mapping[int, tuple[str, str]] = field(default_factory=dict)
-    """Rows that must not be decoded, with the reason's code and sentence."""
-
-
-@dataclass(slots=True)
-class _Row:
-    number: int
-    key: str
-    uri: str
-    label: int
-    class_name: str | None
-    carried: tuple[Any, ...]
-    columns: dict[str, Any]
-    refused: Refused | None = None
+from shardmill.storage import Store, open_store
+from shardmill.storage.retry import retries_so_far
 
 
 class _OvertakenError(Exception):
@@ -97,14 +42,29 @@ class _OvertakenError(Exception):
         self.summary = summary
 
 
-def make_shard(call: ShardCall) -> ShardSummary:
-    """Write, publish and commit the shard, unless another attempt has; returns its summary.
+@dataclass(frozen=True, slots=True)
+class MadeShard:
+    """What a worker tells of a shard."""
+
+    summary: ShardSummary
+    retries: Mapping[str, int]
+    """Requests to object stores that were repeated, by reason."""
+
+
+def make_shard(call: ShardCall) -> MadeShard:
+    """Write, publish and commit the shard, unless another attempt has.
 
     Raises:
         UsageError: the transform here would give other bytes than where the plan was made.
         ResumableError: reading or writing failed and retries did not help; nothing of the shard is committed.
         TooManyFailuresError: an image failed and the job is to stop at the first.
     """
+    before = retries_so_far()
+    summary = _make(call)
+    return MadeShard(summary, dict(retries_so_far() - before))
+
+
+def _make(call: ShardCall) -> ShardSummary:
     job, task = call.job, call.task
     dest = open_store(job.dest, job.storage)
     done = committed(dest, samples_name(task.number), job.plan)
@@ -201,7 +161,7 @@ def _add(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[int, int, in
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
-def _sample(row: _Row, outcome: Encoded) -> Sample:
+def _sample(row: InputRow, outcome: Encoded) -> Sample:
     return Sample(
         key=row.key,
         image=outcome.jpeg,
@@ -214,13 +174,13 @@ def _sample(row: _Row, outcome: Encoded) -> Sample:
     )
 
 
-def _outcomes(call: ShardCall, rows: pa.Table, transform: Transform, dest: Store) -> Iterator[tuple[_Row, Outcome]]:
+def _outcomes(call: ShardCall, rows: pa.Table, transform: Transform, dest: Store) -> Iterator[tuple[InputRow, Outcome]]:
     """Every row with its outcome, in order, whether or not its image reached the transform."""
     journal = isolation.journal()
-    waiting: deque[_Row] = deque()
+    waiting: deque[InputRow] = deque()
 
     def images() -> Iterator[bytes]:
-        for row, data in _read(call, rows, dest):
+        for row, data in read_inputs(call, rows, dest):
             waiting.append(row)
             if data is not None:
                 journal.take(row.number)
@@ -240,74 +200,6 @@ def _outcomes(call: ShardCall, rows: pa.Table, transform: Transform, dest: Store
     for row in waiting:
         assert row.refused is not None, "the transform gave fewer outcomes than images"
         yield row, row.refused
-
-
-def _read(call: ShardCall, rows: pa.Table, dest: Store) -> Iterator[tuple[_Row, bytes | None]]:
-    """Each row with the bytes of its image, or with None and `refused` set."""
-    source = open_store(call.job.source_root, call.job.storage)
-    renewed = renewed_sizes(dest, samples_name(call.task.number)) if call.job.retry else {}
-    carried = [name for name in rows.schema.names if name.startswith(CARRIED)]
-    limit = call.job.spec.max_source_bytes
-    number = 0
-    for batch in rows.to_batches(max_chunksize=1024):
-        fixed = [
-            batch.column(name).to_pylist()
-            for name in ("key", "uri", "split", "label", "class", "offset", "size", "duplicate_of")
-        ]
-        extra = (
-            list(zip(*(batch.column(name).to_pylist() for name in carried), strict=True))
-            if carried
-            else [()] * len(batch)
-        )
-        for (key, uri, split, label, class_name, offset, size, duplicate_of), values in zip(
-            zip(*fixed, strict=True), extra, strict=True
-        ):
-            columns = {
-                "key": key,
-                "uri": uri,
-                "split": split,
-                "label": label,
-                "class": class_name,
-                "source_bytes": size,
-            }
-            row = _Row(number, key, uri, label, class_name, values, columns)
-            number += 1
-            if offset is None:
-                size = renewed.get(key, size)
-            data: bytes | None = None
-            if duplicate_of is not None:
-                row.refused = Refused("skipped", "duplicate", f"has the same bytes as {duplicate_of}")
-            elif size is not None and size > limit:
-                row.refused = _too_large(limit)
-            else:
-                data = _read_one(row, call.job.staged, source, dest, offset, size, limit)
-            if data is not None and row.number in call.blamed:
-                row.refused, data = Refused("failed", *call.blamed[row.number]), None
-            yield row, data
-
-
-def _read_one(
-    row: _Row, staged: bool, source: Store, dest: Store, offset: int | None, size: int | None, limit: int
-) -> bytes | None:
-    """The image's bytes; None, and `row.refused` set, where they are not to be had."""
-    try:
-        data = read_listed(row.uri, offset, size, source, dest if staged else None, limit)
-    except UnreadableError as error:
-        row.refused = Refused("failed", error.reason, _CODES.get(error.reason, error.reason.replace("_", " ")))
-        return None
-    if len(data) > limit:
-        row.refused = _too_large(limit)
-        return None
-    row.columns["source_bytes"] = len(data)
-    row.columns["sha256"] = hashlib.sha256(data).hexdigest()
-    if size is not None and len(data) != size:
-        row.refused = Refused("failed", "changed", f"changed since it was listed: {size} bytes then, {len(data)} now")
-        return None
-    return data
-
-
-def _too_large(limit: int) -> Refused:
-    return Refused("failed", "too_many_bytes", f"holds more than {limit} bytes (--max-source-bytes)")
 
 
 def _difference(theirs: str, ours: str) -> str:

@@ -7,15 +7,15 @@ from typing import Final
 
 from shardmill import isolation
 from shardmill.errors import ResumableError
-from shardmill.operations.prepare.samples import ShardSummary
-from shardmill.operations.prepare.shard import Job, ShardCall, make_shard
+from shardmill.operations.prepare.job import Job, ShardCall
+from shardmill.operations.prepare.shard import MadeShard, make_shard
 from shardmill.plan.cut import ShardTask
 
 _MOST_BLAMED: Final = 100
 _OTHER_DEATHS: Final = 3
 
 
-def run_shard(job: Job, task: ShardTask) -> ShardSummary:
+def run_shard(job: Job, task: ShardTask) -> MadeShard:
     """`make_shard` in this thread's child, again after each death of it.
 
     An image is blamed when the child dies with it alone in the transform: it becomes a failed row, and the shard is made
