@@ -15,7 +15,8 @@ from shardmill.formats.choose import make_format
 from shardmill.formats.file_names import shard_kind, split_of
 from shardmill.formats.tfrecord import TFRecordFormat
 from shardmill.layout import INDEX_SUFFIX, LABELS, MANIFEST, MANIFEST_FORMAT, SUCCESS, samples_name
-from shardmill.storage import Store, open_store
+from shardmill.sources.globs import matcher
+from shardmill.storage import StorageSettings, Store, UnreadableError, open_store, scheme_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +84,25 @@ class Dataset:
                     yield record
 
     @classmethod
-    def open(cls, dest: str, *, allow_incomplete: bool = False) -> Dataset:
+    def open(cls, dest: str, *, allow_incomplete: bool = False, storage: StorageSettings | None = None) -> Dataset:
         """The data set at `dest`: a folder, a shard, or a pattern with `*` that matches shards.
+
+        Args:
+            dest: a path, or the URL of an object store.
+            allow_incomplete: take one that `prepare` has not finished.
+            storage: how object stores are reached.
 
         Raises:
             DamageError: `prepare` has not finished it (unless `allow_incomplete`), or its manifest cannot be read.
             UsageError: there is no shard, or there are shards of several kinds.
         """
-        local = Path(dest.removeprefix("file://")).expanduser()
-        if local.is_dir():
-            store = open_store(dest)
+        store, chosen = _located(dest) if scheme_of(dest) in ("", "file") else _located_in_store(dest, storage)
+        if chosen is None:
             if store.size(MANIFEST) is not None:
                 return _open_prepared(store, allow_incomplete)
-            if (local / "_plan").is_dir():
+            if _has_plan(store):
                 return _open_unfinished(store, allow_incomplete)
-            names = [entry.path for entry in store.list() if shard_kind(entry.path)]
-        elif local.is_file():
-            store, names = open_store(str(local.parent)), [local.name]
-        elif glob.has_magic(dest):
-            store, names = _matches(str(local))
-        else:
-            raise UsageError(f"there is nothing at {dest}; name a folder, a shard or a pattern such as 'train-*'.")
+        names = [entry.path for entry in store.list() if shard_kind(entry.path)] if chosen is None else chosen
         kind, names = _of_one_kind(dest, names)
         if not names:
             raise UsageError(
@@ -111,7 +110,46 @@ class Dataset:
                 "themselves with a pattern."
             )
         labels = _labels(store) or _labels_inside(store, kind, names[0])
-        return cls(store, _unnamed_shards(names), labels, shard_format=make_format(kind), chosen=not local.is_dir())
+        return cls(store, _unnamed_shards(names), labels, shard_format=make_format(kind), chosen=chosen is not None)
+
+
+def _located(dest: str) -> tuple[Store, list[str] | None]:
+    """The store and the files in it that `dest` names; None: it names a folder."""
+    local = Path(dest.removeprefix("file://")).expanduser()
+    if local.is_dir():
+        return open_store(dest), None
+    if local.is_file():
+        return open_store(str(local.parent)), [local.name]
+    if glob.has_magic(dest):
+        return _matches(str(local))
+    raise _nothing_at(dest)
+
+
+def _located_in_store(dest: str, storage: StorageSettings | None) -> tuple[Store, list[str] | None]:
+    """As `_located`, for a URL of an object store, where a folder is there as long as it holds something."""
+    store = open_store(dest, storage)
+    if store.size("") is not None:
+        return store, None
+    parent, _, name = dest.rstrip("/").rpartition("/")
+    if scheme_of(parent) and open_store(parent, storage).size(name) is not None:
+        return open_store(parent, storage), [name]
+    if glob.has_magic(dest):
+        base, pattern = _split_pattern(dest)
+        matches, store = matcher([f"/{pattern}"], "DEST"), open_store(base, storage)
+        paths = (entry.path for entry in store.list() if not entry.path.endswith(INDEX_SUFFIX))
+        return store, [path for path in paths if matches(path)]
+    raise _nothing_at(dest)
+
+
+def _nothing_at(dest: str) -> UsageError:
+    return UsageError(f"there is nothing at {dest}; name a folder, a shard or a pattern such as 'train-*'.")
+
+
+def _has_plan(store: Store) -> bool:
+    try:
+        return next(iter(store.list("_plan")), None) is not None
+    except UnreadableError:
+        return False
 
 
 def _of_one_kind(dest: str, names: list[str]) -> tuple[FormatName, list[str]]:
@@ -186,11 +224,17 @@ def _unnamed_shards(names: list[str]) -> tuple[Shard, ...]:
     return tuple(Shard(number, name, split_of(name)) for number, name in enumerate(sorted(names)))
 
 
-def _matches(pattern: str) -> tuple[Store, list[str]]:
+def _split_pattern(pattern: str) -> tuple[str, str]:
+    """The folders that the pattern names, and what it says below them."""
     first = next(place for place, character in enumerate(pattern) if character in "*?[")
-    fixed = pattern[: pattern.rfind("/", 0, first) + 1]
+    end = pattern.rfind("/", 0, first) + 1
+    return pattern[:end], pattern[end:]
+
+
+def _matches(pattern: str) -> tuple[Store, list[str]]:
+    fixed, rest = _split_pattern(pattern)
     base = Path(fixed or ".")
-    files = base.glob(pattern[len(fixed) :])
+    files = base.glob(rest)
     names = [str(path.relative_to(base)) for path in files if path.is_file() and not path.name.endswith(INDEX_SUFFIX)]
     return open_store(str(base)), names
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import io
 import json
 import os
 from collections.abc import Coroutine, Mapping
@@ -48,6 +49,8 @@ T = TypeVar("T")
 
 _BOUNDARY: Final = "==shardmill=="
 _IDLE_S: Final = 30.0
+_LARGE_BODY: Final = 1 << 20
+"""Bytes from which on aiohttp wants a file to send, so that its loop is not held up."""
 _CONNECT_S: Final = 15.0
 _LIST_FIELDS: Final = "nextPageToken,prefixes,items(name,size,contentEncoding)"
 _SIGN_IN: Final = (
@@ -242,7 +245,7 @@ class GcsClient:
             method,
             URL(url, encoded=True),
             headers=self._fs._get_headers(dict(headers or {})),
-            data=data,
+            data=data if data is None or len(data) < _LARGE_BODY else io.BytesIO(data),
             timeout=limits,
             allow_redirects=False,
         )

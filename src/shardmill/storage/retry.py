@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from shardmill.errors import ResumableError
@@ -58,8 +58,13 @@ def with_retries(attempt: Callable[[float], T], what: str, timeout_s: float) -> 
 
 
 def _count(reason: str) -> None:
+    note_retries({reason: 1})
+
+
+def note_retries(told: Mapping[str, int]) -> None:
+    """Count, as if they were of this process, those that a child of it tells of."""
     with _tally_lock:
-        _tally[reason] += 1
+        _tally.update(told)
 
 
 def retries_so_far() -> Counter[str]:

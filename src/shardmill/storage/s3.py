@@ -108,7 +108,11 @@ class S3Client:
         return Fetched(content, facts, whole)
 
     def head(self, bucket: str, key: str, timeout_s: float) -> ObjectFacts:
-        answer = self._run(self._fs._call_s3("head_object", Bucket=bucket, Key=key), bucket, timeout_s)
+        try:
+            answer = self._run(self._fs._call_s3("head_object", Bucket=bucket, Key=key), bucket, timeout_s)
+        except (DeniedError, UsageError):
+            self.page(bucket, key, None, 1, timeout_s)  # an answer to HEAD has no body that tells why; this one has
+            raise
         return _facts(answer, int(answer["ContentLength"]))
 
     def page(self, bucket: str, prefix: str, token: str | None, most: int, timeout_s: float) -> Page:
@@ -247,7 +251,9 @@ def _meaning(error: OSError, bucket: str) -> Exception:
     if code in _TRANSIENT:
         slow = code in ("SlowDown", "Throttling", "ThrottlingException", "ServiceUnavailable")
         return TransientError(str(status or code), f"HTTP {status} {code}", throttled=slow)
-    if transient := status_error(status, code, {"Retry-After": headers.get("retry-after", "")}):
+    if transient := status_error(
+        status, "" if code.isdecimal() else code, {"Retry-After": headers.get("retry-after", "")}
+    ):
         return transient
     if status == 403:
         return DeniedError(code)

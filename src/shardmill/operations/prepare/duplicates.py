@@ -21,6 +21,7 @@ from shardmill.plan.listing import with_order
 from shardmill.plan.sort import external_sort
 from shardmill.sources.base import Source, StagedSource
 from shardmill.storage import StorageSettings, Store, UnreadableError, open_store
+from shardmill.storage.retry import note_retries, retries_so_far
 from shardmill.storage.window import in_order
 
 _CHUNK_ROWS = 1 << 14
@@ -67,12 +68,13 @@ def without_duplicates(
         _Chunk(dest.root, source.root, isinstance(source, StagedSource), most_bytes, storage, name)
         for name in _write_chunks(batches, dest)
     ]
-    for _ in engine.run(_hash_in_child, chunks):
-        pass
+    for retries in engine.run(_hash_in_child, chunks):
+        note_retries(retries)
     return _mark(external_sort(_hashed(chunks, dest), scratch))
 
 
-def _hash_in_child(chunk: _Chunk) -> str:
+def _hash_in_child(chunk: _Chunk) -> dict[str, int]:
+    """Returns the requests that were repeated."""
     try:
         return isolation.call(_hash_chunk, chunk)
     except isolation.ChildDiedError as death:
@@ -90,7 +92,8 @@ def _write_chunks(batches: Iterable[pa.RecordBatch], dest: Store) -> Iterator[st
             yield name
 
 
-def _hash_chunk(chunk: _Chunk) -> str:
+def _hash_chunk(chunk: _Chunk) -> dict[str, int]:
+    before = retries_so_far()
     dest, source = open_store(chunk.dest, chunk.storage), open_store(chunk.source_root, chunk.storage)
     with dest.open(chunk.rows) as file:
         rows = pq.read_table(file, columns=["uri", "offset", "size"])
@@ -104,10 +107,9 @@ def _hash_chunk(chunk: _Chunk) -> str:
             digests.append(None)  # named when its shard is made
         else:
             digests.append(hashlib.sha256(data).digest())
-    name = f"{chunk.rows}.sha256"
-    with dest.publish(name) as file:
+    with dest.publish(f"{chunk.rows}.sha256") as file:
         pq.write_table(pa.table({"sha256": pa.array(digests, pa.binary())}), file)
-    return name
+    return dict(retries_so_far() - before)
 
 
 def _hashed(chunks: list[_Chunk], dest: Store) -> Iterator[pa.RecordBatch]:

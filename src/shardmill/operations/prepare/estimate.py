@@ -13,6 +13,7 @@ from shardmill.operations.prepare.reading import ListedReader
 from shardmill.sources.base import STAGED
 from shardmill.spec import PrepareSpec
 from shardmill.storage import StorageSettings, UnreadableError, open_store
+from shardmill.storage.retry import note_retries, retries_so_far
 
 _RECORD_OVERHEAD: Final = {"tfrecord": 400, "webdataset": 3_000, "parquet": 150}
 """Bytes of a record beside its image, about."""
@@ -52,7 +53,8 @@ def fingerprint(spec: PrepareSpec) -> str:
 def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Limits) -> RecordSize:
     """Mean size over `sample`, found in `child`; an assumption where none of it can be had."""
     try:
-        sizes = child.call(_encoded_sizes, sample, limits)
+        sizes, retries = child.call(_encoded_sizes, sample, limits)
+        note_retries(retries)
     except isolation.ChildDiedError:
         sizes = []  # the run finds out which image it was
     if not sizes:
@@ -60,7 +62,9 @@ def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Li
     return RecordSize(sum(sizes) / len(sizes) + _RECORD_OVERHEAD[sample.spec.shard_format], len(sizes))
 
 
-def _encoded_sizes(sample: Sample) -> list[int]:
+def _encoded_sizes(sample: Sample) -> tuple[list[int], dict[str, int]]:
+    """Bytes of each image that can be had, and the requests that were repeated for them."""
+    before = retries_so_far()
     # The native transform serves for both: its sizes are those of the other within a few percent.
     transform: Transform = registry.load(registry.TRANSFORMS, "transform", "native")(sample.spec.image)
     sizes = []
@@ -68,7 +72,7 @@ def _encoded_sizes(sample: Sample) -> list[int]:
         isolation.journal().finish(number)
         if isinstance(outcome, Encoded):
             sizes.append(len(outcome.jpeg))
-    return sizes
+    return sizes, dict(retries_so_far() - before)
 
 
 def _images(sample: Sample) -> Iterator[bytes]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from PIL import Image
 
@@ -22,6 +23,8 @@ from shardmill.operations.show.result import ShowResult
 from shardmill.operations.show.sampling import Draw, draw_samples
 from shardmill.operations.show.sheet import SCALE, THUMB, WIDEST, Tile, contact_sheet
 from shardmill.operations.show.words import groups_of, sheet_facts
+from shardmill.storage import parse_settings, scheme_of
+from shardmill.storage.settings import DEFAULT_TIMEOUT_S
 
 _MOST_SHOWN: Final = 2_000
 
@@ -34,16 +37,22 @@ def show(
     count: int | None = None,
     seed: int = 0,
     allow_incomplete: bool = False,
+    storage_options: str | Mapping[str, Any] | None = None,
+    store_timeout: float = DEFAULT_TIMEOUT_S,
 ) -> ShowResult:
     """Draw a contact sheet of a data set and say what is in it.
 
     Args:
         dest: A data set that prepare wrote, or shards of anyone (TFRecord, WebDataset tar, Parquet): a folder, a file, or a
             pattern like 'data/train-*'.
-        output: File for the contact sheet, a PNG; by default next to DEST, called DEST-contact-sheet.png.
+        output: File for the contact sheet, a PNG; by default next to DEST, called DEST-contact-sheet.png, or for
+            a bucket here, where the command runs.
         count: How many images to show, in equal shares over the classes; by default eight a class, 40 to 96 in all.
         seed: Another seed shows other images.
         allow_incomplete: Also look into a set that prepare has not finished.
+        storage_options: What fsspec's file system takes for gs:// or s3://: endpoint_url=http://host:9000,anon=true, or JSON,
+            or @file.json.
+        store_timeout: Seconds for which a request to an object store is retried.
 
     Returns:
         What was seen, and where the sheet is.
@@ -54,7 +63,8 @@ def show(
     """
     if count is not None and not 1 <= count <= _MOST_SHOWN:
         raise UsageError(f"--count is {count}; it takes a number from 1 to {_MOST_SHOWN}")
-    dataset = Dataset.open(dest, allow_incomplete=allow_incomplete)
+    storage = parse_settings(storage_options, store_timeout)
+    dataset = Dataset.open(dest, allow_incomplete=allow_incomplete, storage=storage)
     count = min(96, max(40, 8 * len(dataset.labels))) if count is None else count
     target = Path(output).expanduser() if output is not None else _default_output(dataset)
     draw = draw_samples(dataset, count, seed)
@@ -103,6 +113,8 @@ def _sized(sample: Sample, width: int, height: int) -> Sample:
 
 def _default_output(dataset: Dataset) -> Path:
     root = Path(dataset.root)
+    if scheme_of(dataset.root):
+        return Path(f"{root.name}-contact-sheet.png")
     return root.with_name(f"{root.name or 'root'}-contact-sheet.png")
 
 

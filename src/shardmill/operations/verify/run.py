@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shardmill import isolation
 from shardmill.arguments import checked
@@ -20,6 +20,8 @@ from shardmill.operations.verify.result import Finding, VerifyResult
 from shardmill.operations.verify.shard import ShardCheck, ShardReport, check_shard
 from shardmill.operations.verify.unique import SeenKeys
 from shardmill.operations.verify.whole import check_strangers, check_totals, check_whole
+from shardmill.storage import parse_settings
+from shardmill.storage.settings import DEFAULT_TIMEOUT_S
 
 _MOST_BLAMED: Final = 20
 
@@ -34,6 +36,9 @@ def verify(
     no_decode: bool = False,
     image_timeout: float = 60.0,
     worker_memory: str = "4GiB",
+    storage_options: str | Mapping[str, Any] | None = None,
+    store_timeout: float = DEFAULT_TIMEOUT_S,
+    no_lock: bool = False,
     on_progress: Callable[[int, int, int], None] | None = None,
 ) -> VerifyResult:
     """Prove a data set whole, or say which record of which file is not.
@@ -48,6 +53,10 @@ def verify(
         no_decode: Check every record's checksum and features, and leave the images undecoded.
         image_timeout: Seconds after which decoding an image is given up.
         worker_memory: Memory beyond which decoding an image is given up.
+        storage_options: What fsspec's file system takes for gs:// or s3://: endpoint_url=http://host:9000,anon=true, or JSON,
+            or @file.json.
+        store_timeout: Seconds for which a request to an object store is retried.
+        no_lock: Repair without a lock on DEST, for object stores that have no conditional writes.
         on_progress: Called with the shards done, the shards in all and the records read, from one thread.
 
     Returns:
@@ -61,9 +70,10 @@ def verify(
         raise UsageError("--repair has to read every record; leave --quick away")
     started = time.perf_counter()
     limits = isolation.parse_limits(image_timeout, worker_memory)
+    storage = parse_settings(storage_options, store_timeout, conditional=not no_lock)
     check = _Check(limits, workers, deep=not quick, decode=not (quick or no_decode), on_progress=on_progress)
     try:
-        dataset = Dataset.open(dest, allow_incomplete=True)
+        dataset = Dataset.open(dest, allow_incomplete=True, storage=storage)
     except DamageError as error:
         finding = Finding(MANIFEST, "manifest", str(error))
         return VerifyResult(dest, not quick, True, 0, 0, 0, time.perf_counter() - started, (finding,), 1)
@@ -75,7 +85,7 @@ def verify(
         after = result  # the originals are as they were
     else:
         repairs = repair_prepared(dataset, result.findings)
-        after = check(dest, Dataset.open(dest, allow_incomplete=True))
+        after = check(dest, Dataset.open(dest, allow_incomplete=True, storage=storage))
     return replace(after, repairs=repairs, seconds=time.perf_counter() - started)
 
 
