@@ -147,9 +147,10 @@ def _nothing_at(dest: str) -> UsageError:
 
 def _has_plan(store: Store) -> bool:
     try:
-        return next(iter(store.list("_plan")), None) is not None
+        first = next(iter(store.list("_plan")), None)
     except UnreadableError:
         return False
+    return first is not None or not scheme_of(store.root)  # a folder of this machine is there though it is empty
 
 
 def _of_one_kind(dest: str, names: list[str]) -> tuple[FormatName, list[str]]:
