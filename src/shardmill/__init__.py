@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from shardmill.dataset import Dataset
+    from shardmill.loading.images import Images, open
     from shardmill.operations.demo.images import draw_images
     from shardmill.operations.demo.run import DemoResult, demo
     from shardmill.operations.doctor import DoctorReport, doctor
@@ -41,6 +42,7 @@ __all__ = [
     "DemoResult",
     "DoctorReport",
     "FetchResult",
+    "Images",
     "MissingExtraError",
     "PrepareResult",
     "ReportResult",
@@ -56,6 +58,7 @@ __all__ = [
     "doctor",
     "draw_images",
     "fetch",
+    "open",
     "prepare",
     "report",
     "show",
@@ -68,6 +71,7 @@ _HOMES: Final = {
     "DemoResult": "operations.demo.run",
     "DoctorReport": "operations.doctor",
     "FetchResult": "operations.fetch",
+    "Images": "loading.images",
     "PrepareResult": "operations.prepare.result",
     "ReportResult": "operations.report.run",
     "ShowResult": "operations.show.result",
@@ -77,6 +81,7 @@ _HOMES: Final = {
     "doctor": "operations.doctor",
     "draw_images": "operations.demo.images",
     "fetch": "operations.fetch",
+    "open": "loading.images",
     "prepare": "operations.prepare.run",
     "report": "operations.report.run",
     "show": "operations.show.run",

@@ -99,6 +99,11 @@ class Format(Protocol):
         """Appended to the shard's whole name; empty where shards have no index beside them."""
         ...
 
+    @property
+    def random_access(self) -> bool:
+        """Shards of ours can be read one record at a time."""
+        ...
+
     def writer(self, file: BinaryIO) -> ShardWriter: ...
 
     def read(self, file: BinaryIO) -> Iterator[tuple[Placement, Sample] | Damage]:
@@ -115,6 +120,10 @@ class Format(Protocol):
 
     def read_at(self, file: BinaryIO, placement: Placement) -> Sample | Damage:
         """The record at a place that `read`, `locate` or an index told; the file must be seekable."""
+        ...
+
+    def image_in(self, record: bytes) -> bytes | memoryview | None:
+        """The image in the bytes of a record that we wrote, at little cost; None where they are not that."""
         ...
 
     def index(self, file: BinaryIO) -> bytes:

@@ -66,6 +66,30 @@ def decode_example(data: bytes) -> dict[str, Feature]:
     return found
 
 
+def find_bytes(data: bytes, start: int, name: bytes) -> tuple[int, int] | None:
+    """Where the one value of the bytes feature `name` lies, in an Example of our own that begins at `start`.
+
+    None where the bytes do not say so. Entries before it are passed over by their lengths.
+    """
+    try:
+        at = start + 1
+        size, at = _read_varint(data, at)
+        stop = at + size
+        while at < stop:
+            size, at = _read_varint(data, at + 1)
+            behind = at + size
+            size, at = _read_varint(data, at + 1)
+            if data[at : at + size] == name:
+                at += size
+                for _ in range(3):  # feature, list, value
+                    size, at = _read_varint(data, at + 1)
+                return (at, at + size) if at + size == behind <= stop else None
+            at = behind
+    except (IndexError, ExampleError):
+        return None
+    return None
+
+
 def _varint(value: int) -> bytes:
     if value < 128:
         return _ONE_BYTE[value]

@@ -56,6 +56,7 @@ class ParquetFormat:
     """Names for the labels: the `ClassLabel` in the metadata."""
     suffix: str = ".parquet"
     index_suffix: str = ""
+    random_access: bool = True
 
     @classmethod
     def from_options(cls, options: FormatOptions) -> ParquetFormat:
@@ -112,6 +113,9 @@ class ParquetFormat:
                     if place.offset == placement.offset:
                         return sample if isinstance(sample, Sample) else Damage(0, place.offset, *sample)
         return Damage(0, placement.offset, "truncated", "no row has its image here")
+
+    def image_in(self, record: bytes) -> bytes | memoryview | None:
+        return record
 
     def index(self, file: BinaryIO) -> bytes:
         """Empty: the footer of the file is the index."""

@@ -59,6 +59,18 @@ def header(name: str, size: int) -> bytes:
     return entry.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 
 
+def first_content(block: bytes) -> tuple[int, int] | None:
+    """Where the content of the first file of a tar lies; None where its header is not whole."""
+    at = 0
+    while (fields := _fields(block[at : at + BLOCK])) is not None:
+        kind, _, size = fields
+        at += BLOCK
+        if kind in _FILE:
+            return (at, at + size) if at + size <= len(block) else None
+        at += padded(size)
+    return None
+
+
 class TarReader:
     """Walks over the members of a tar. After each, `data` or `skip` must be called once."""
 

@@ -11,10 +11,10 @@ from typing import BinaryIO, Final
 
 from shardmill.errors import UsageError
 from shardmill.formats.base import Compression, Damage, FeatureKeys, FormatOptions, Placement, Sample
-from shardmill.formats.example import ExampleError, FeatureValue, decode_example, encode_example
+from shardmill.formats.example import ExampleError, FeatureValue, decode_example, encode_example, find_bytes
 from shardmill.formats.features import to_sample
 from shardmill.formats.frames import frames
-from shardmill.formats.framing import HEADER, OVERHEAD, frame_footer, frame_header, header_length
+from shardmill.formats.framing import FOOTER, HEADER, OVERHEAD, frame_footer, frame_header, header_length, masked_crc
 from shardmill.formats.inflate import is_compressed
 from shardmill.formats.stream import ByteStream
 
@@ -37,6 +37,10 @@ class TFRecordFormat:
     @property
     def index_suffix(self) -> str:
         return "" if self.compression == "gzip" else ".idx"
+
+    @property
+    def random_access(self) -> bool:
+        return self.compression == "none"
 
     @classmethod
     def from_options(cls, options: FormatOptions) -> TFRecordFormat:
@@ -102,6 +106,13 @@ class TFRecordFormat:
         for record in self.read(BytesIO(block)):
             return record[1] if isinstance(record, tuple) else record
         return Damage(0, placement.offset, "truncated", "the file ends before the record")
+
+    def image_in(self, record: bytes) -> bytes | memoryview | None:
+        payload = record[HEADER.size : -FOOTER.size]
+        if len(record) < OVERHEAD or FOOTER.unpack(record[-FOOTER.size :])[0] != masked_crc(payload):
+            return None
+        place = find_bytes(record, HEADER.size, _IMAGE_KEYS[self.keys])
+        return None if place is None else memoryview(record)[slice(*place)]
 
     def index(self, file: BinaryIO) -> bytes:
         """One line `offset length` a record, as DALI and the `tfrecord` package read them."""
@@ -217,6 +228,7 @@ def _tfds_features(sample: Sample) -> dict[str, FeatureValue]:
     }
 
 
+_IMAGE_KEYS: Final[dict[FeatureKeys, bytes]] = {"imagenet": b"image/encoded", "tfds": b"image"}
 _FEATURES: Final[dict[FeatureKeys, Callable[[Sample], dict[str, FeatureValue]]]] = {
     "imagenet": _imagenet_features,
     "tfds": _tfds_features,

@@ -15,7 +15,7 @@ from shardmill.formats.checksum import CHECKSUM, sample_checksum
 from shardmill.formats.example import Feature
 from shardmill.formats.features import to_sample
 from shardmill.formats.stream import ByteStream
-from shardmill.formats.tar import END, Broken, Member, TarReader, header, padded
+from shardmill.formats.tar import END, Broken, Member, TarReader, first_content, header, padded
 from shardmill.image.header import sniff
 
 _INDEX_HEAD: Final = "v1.2"
@@ -31,6 +31,7 @@ class WebDatasetFormat:
 
     suffix: str = ".tar"
     index_suffix: str = ".idx"
+    random_access: bool = True
 
     @classmethod
     def from_options(cls, options: FormatOptions) -> WebDatasetFormat:
@@ -79,6 +80,10 @@ class WebDatasetFormat:
         for record in self.read(BytesIO(file.read(placement.length) + END)):
             return record[1] if isinstance(record, tuple) else record
         return Damage(0, placement.offset, "truncated", "the file ends before the record")
+
+    def image_in(self, record: bytes) -> bytes | memoryview | None:
+        place = first_content(record)
+        return None if place is None else memoryview(record)[slice(*place)]
 
     def index(self, file: BinaryIO) -> bytes:
         """As `wds2idx` writes it: `v1.2 COUNT`, then a line a sample of `extension offset size name` for each member."""

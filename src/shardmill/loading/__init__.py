@@ -1,0 +1,1 @@
+"""Images out of shards: by index, in batches of numpy arrays, for TensorFlow and for PyTorch."""
