@@ -63,7 +63,7 @@ def test_a_state_is_what_was_consumed(consumed: int, readahead: int, square: str
 
 @pytest.mark.parametrize("drop", [False, True])
 def test_ranks(drop: bool, square: str) -> None:
-    images = shardmill.open(square).split("train")
+    images = shardmill.open(square)
     assert len(images) % 3
     exact = [numbers(images.batches(5, rank=rank, world_size=3, ranks="exact")) for rank in range(3)]
     assert sorted(flat(flat(exact))) == list(range(len(images)))

@@ -38,7 +38,7 @@ class EpochOrder:
     def _order(self) -> NDArray[np.int64]:
         start = _mix(np.array([self.seed & _MASK], np.uint64)) ^ np.uint64((self.epoch * _GOLDEN) & _MASK)
         with np.errstate(over="ignore"):
-            keys = _mix(_mix(start) + np.arange(self.count, dtype=np.uint64) * np.uint64(_GOLDEN))
+            keys = _mix(_mix(start) + np.arange(1, self.count + 1, dtype=np.uint64) * np.uint64(_GOLDEN))
         return np.argsort(keys, kind="stable")
 
     def at(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
