@@ -386,6 +386,40 @@ class TestErrors:
             with pytest.raises(UsageError, match=told):
                 ask()
 
+    @pytest.mark.parametrize("code", ["PermanentRedirect", "AuthorizationHeaderMalformed"])
+    def test_wrong_region(self, code: str, s3: StoreServer) -> None:
+        headers = {"Content-Type": "application/xml", "x-amz-bucket-region": "eu-west-1"}
+        status = 301 if code == "PermanentRedirect" else 400
+        with fault_proxy(s3.endpoint) as proxy:
+            proxy.set(Faults(answer={"status": status, "headers": headers, "body": xml(code, "elsewhere")}))
+            elsewhere = ObjectStore("s3://bucket/x", parse_settings(s3.at(proxy.endpoint).options, 2.0))
+            for ask in (lambda: list(elsewhere.list()), lambda: write(elsewhere, "x")):
+                with pytest.raises(
+                    UsageError, match=r"s3://bucket lies in region eu-west-1; set AWS_DEFAULT_REGION=eu-w"
+                ):
+                    ask()
+
+    def test_no_credentials(self, s3: StoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+        store = ObjectStore("s3://bucket/x", parse_settings({"endpoint_url": s3.endpoint}, 2.0))
+        with pytest.raises(UsageError, match=r"no AWS credentials were found .*set AWS_ACCESS_KEY_ID"):
+            list(store.list())
+
+    def test_key_file_that_is_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/key.json")
+        store = ObjectStore("gs://bucket/x", parse_settings({"requester_pays": False}, 2.0))
+        with pytest.raises(UsageError, match=r"GOOGLE_APPLICATION_CREDENTIALS names no file: /nowhere/key.json"):
+            list(store.list())
+
+    @pytest.mark.parametrize("options", ["nonsense=1", "client_kwargs.nonsense=1"])
+    def test_options_that_nothing_takes(self, options: str) -> None:
+        store = ObjectStore("s3://bucket/x", parse_settings(options, 2.0))
+        with pytest.raises(UsageError, match=r"cannot be opened with these --storage-options; give what s3fs"):
+            list(store.list())
+
 
 def denied(scheme: str) -> dict[str, Any]:
     if scheme == "gs":

@@ -15,6 +15,7 @@ import os
 from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -66,6 +67,10 @@ class GcsClient:
     def __init__(self, options: Mapping[str, Any]) -> None:
         """`options`: of `gcsfs.GCSFileSystem`. Without a `token` an emulator gets none, as with Google's own client."""
         given = apply_config(gcsfs.core.GCSFileSystem, dict(options))
+        key_file = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+        if given.get("token") is None and key_file and not Path(key_file).is_file():
+            # gcsfs would go on without credentials, and the store then speaks of missing rights.
+            raise UsageError(f"GOOGLE_APPLICATION_CREDENTIALS names no file: {key_file}; correct or unset it")
         if os.environ.get("STORAGE_EMULATOR_HOST") and given.get("token") is None:
             given["token"] = "anon"
         try:

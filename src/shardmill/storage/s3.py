@@ -78,9 +78,7 @@ class S3Client:
             self._fs = s3fs.S3FileSystem(**{**given, "config_kwargs": config, "skip_instance_cache": True})
         except (TypeError, ValueError, KeyError) as error:
             # What it says may quote a key.
-            raise UsageError(
-                "s3:// cannot be opened with these --storage-options; give what s3fs.S3FileSystem takes"
-            ) from error
+            raise _bad_options() from error
         self._fs.retries = 1
 
     def get(self, bucket: str, key: str, start: int, length: int | None, timeout_s: float) -> Fetched:
@@ -216,8 +214,16 @@ class S3Client:
                     "example with: aws sso login"
                 ) from error
             raise TransientError("connect", f"no answer ({type(error).__name__})") from error
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise  # a bug of ours
+            raise _bad_options() from error  # which s3fs hands on to the session that it makes with the first request
         except OSError as error:
             raise _meaning(error, bucket) from error
+
+
+def _bad_options() -> UsageError:
+    return UsageError("s3:// cannot be opened with these --storage-options; give what s3fs.S3FileSystem takes")
 
 
 def _meaning(error: OSError, bucket: str) -> Exception:
