@@ -15,6 +15,7 @@ import pytest
 
 from shardmill.operations.demo.images import draw_images
 from tests.docs.pages import Block, blocks, how_to_pages
+from tests.stores import StoreServer, upload
 
 _NOT_RUN = {"cloud", "cluster", "elsewhere"}
 
@@ -35,8 +36,17 @@ def _marked(page: Path) -> object:
 
 
 @pytest.mark.parametrize("page", [_marked(page) for page in how_to_pages()])
-def test_the_page_can_be_followed(page: Path, photos: Path, tmp_path: Path) -> None:
+def test_the_page_can_be_followed(
+    page: Path, photos: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     subprocess.run(["cp", "-r", photos, tmp_path / "photos"], check=True)
+    if page.stem == "from-a-bucket":
+        for fixture in ("gcs", "s3"):
+            server: StoreServer = request.getfixturevalue(fixture)
+            server.make_bucket("my-bucket")
+            upload(server, photos, "my-bucket", "photos")
+            for name, value in server.environment.items():
+                monkeypatch.setenv(name, value)
     followed = [block for block in blocks(page.read_text()) if block.language in ("sh", "python")]
     assert followed, "a how-to page without a command"
     for block in followed:

@@ -68,7 +68,7 @@ def doctor(*, deep: bool = False) -> DoctorReport:
     Args:
         deep: Also run a small Spark job and import TensorFlow, which takes up to a minute.
     """
-    return DoctorReport((*_packages(), *_spark(deep=deep), *_tensorflow(deep=deep), *_machine()))
+    return DoctorReport((*_packages(), *_spark(deep=deep), *_tensorflow(deep=deep), *_stores(), *_machine()))
 
 
 def lines(report: DoctorReport) -> list[str]:
@@ -161,6 +161,41 @@ def _tensorflow_import(version: str) -> Check:
         return Check("tensorflow", "ok", f"{version}, imported in {format_seconds(time.perf_counter() - began)}")
     said = run.stderr.strip().splitlines() or [f"exit code {run.returncode}"]
     return Check("tensorflow", "fail", f"{version}, cannot be imported: {said[-1]}", "reinstall it, or leave it out")
+
+
+def _stores() -> Iterator[Check]:
+    """What object stores need; asks no network, so that credentials found may still be expired."""
+    yield _package("gcsfs", "warn", "needed for gs://: pip install 'shardmill[gcp]'")
+    if _version("gcsfs") is not None:
+        yield _google_credentials()
+    yield _package("s3fs", "warn", "needed for s3://: pip install 'shardmill[aws]'")
+    if _version("s3fs") is not None:
+        yield _aws_credentials()
+
+
+def _google_credentials() -> Check:
+    name, given = "Google credentials", os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if given:
+        if Path(given).is_file():
+            return Check(name, "ok", f"key file {given}")
+        return Check(name, "fail", f"GOOGLE_APPLICATION_CREDENTIALS names no file: {given}", "correct or unset it")
+    folder = Path(os.environ.get("CLOUDSDK_CONFIG", "~/.config/gcloud")).expanduser()
+    if (folder / "application_default_credentials.json").is_file():
+        return Check(name, "ok", f"of the user, in {folder}")
+    remedy = "on a machine of Google's its service account serves; elsewhere: gcloud auth application-default login"
+    return Check(name, "warn", "no key file, and none of the user", remedy)
+
+
+def _aws_credentials() -> Check:
+    name = "AWS credentials"
+    if os.environ.get("AWS_ACCESS_KEY_ID"):
+        return Check(name, "ok", "from AWS_ACCESS_KEY_ID")
+    files = [os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), "~/.aws/config"]
+    found = next((file for file in files if Path(file).expanduser().is_file()), None)
+    if found is not None:
+        return Check(name, "ok", f"from {found}, profile {os.environ.get('AWS_PROFILE', 'default')}")
+    remedy = "on a machine of Amazon's its role serves; elsewhere set AWS_ACCESS_KEY_ID, or: aws configure"
+    return Check(name, "warn", "no variables and no profile", remedy)
 
 
 def _machine() -> Iterator[Check]:

@@ -25,7 +25,7 @@ import google.auth.exceptions
 from fsspec.asyn import sync
 from fsspec.config import apply_config
 from fsspec.exceptions import FSTimeoutError
-from gcsfs.retry import HttpError, NonRetryableError
+from gcsfs import retry as gcsfs_retry
 from google_crc32c import value as crc32c
 from yarl import URL
 
@@ -47,6 +47,9 @@ from shardmill.storage.objects import (
 )
 
 T = TypeVar("T")
+
+_NOT_RENEWABLE: Final[type[Exception]] = getattr(gcsfs_retry, "NonRetryableError", gcsfs_retry.HttpError)
+"""Of credentials that lack what it takes to renew them; gcsfs before 2026 had no error of its own for that."""
 
 _BOUNDARY: Final = "==shardmill=="
 _IDLE_S: Final = 30.0
@@ -306,14 +309,14 @@ class GcsClient:
             ) from error
         except (aiohttp.ClientError, ConnectionError) as error:
             raise TransientError("reset", "a connection that was reset") from error
-        except HttpError as error:  # of gcsfs, when it could not refresh the credentials
+        except gcsfs_retry.HttpError as error:  # of gcsfs, when it could not refresh the credentials
             cause = error.__cause__
             if isinstance(cause, google.auth.exceptions.GoogleAuthError) and cause.retryable:
                 raise TransientError("credentials", "no answer from the server that renews credentials") from error
             raise UsageError(f"the Google credentials are expired or revoked; {_SIGN_IN}") from error
         except google.auth.exceptions.TransportError as error:
             raise TransientError("credentials", "no connection to the server that renews credentials") from error
-        except (google.auth.exceptions.GoogleAuthError, NonRetryableError) as error:
+        except (google.auth.exceptions.GoogleAuthError, _NOT_RENEWABLE) as error:
             raise UsageError(f"the Google credentials cannot be renewed; {_SIGN_IN}") from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -259,14 +260,27 @@ class _Connection:
     pace: Pace
 
 
-_connections: dict[tuple[int, str, str], _Connection] = {}
+_connections: dict[tuple[str, str], _Connection] = {}
 _connecting = threading.Lock()
 
 
+def _begin_anew() -> None:
+    """In a forked child: the threads that its parent's connections live on have not come along."""
+    global _connecting
+    _connections.clear()
+    _connecting = threading.Lock()
+    fsspec_loop = sys.modules.get("fsspec.asyn")
+    if fsspec_loop is not None:
+        fsspec_loop.reset_lock()  # which older versions of fsspec do not do by themselves
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def _connection(store: ObjectStore) -> _Connection:
-    """The one of this process: a forked child must not use its parent's, whose thread is gone."""
+    """The one of this process."""
     options = store.settings.of(store.scheme)
-    place = (os.getpid(), store.scheme, json.dumps(options, sort_keys=True, default=repr))
+    place = (store.scheme, json.dumps(options, sort_keys=True, default=repr))
     with _connecting:
         found = _connections.get(place)
         if found is None:

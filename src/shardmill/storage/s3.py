@@ -96,8 +96,11 @@ class S3Client:
         _, _, total = answer.get("ContentRange", "").partition("/")
         facts = _facts(answer, int(total) if total.isdecimal() else stated)
         wanted = stated if length is None else min(stated, length)
-        async with answer["Body"] as body:
+        body = answer["Body"]
+        try:
             content: bytes = await body.read() if wanted == stated else await _read_up_to(body, wanted)
+        finally:
+            body.close()
         if len(content) < wanted:
             raise short_body(wanted, len(content))
         whole = start == 0 and wanted == stated
