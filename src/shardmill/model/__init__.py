@@ -1,0 +1,1 @@
+"""Models of measured throughput: regressions with honest intervals, and what limits. Pure numerics: no files, no printing."""
