@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -68,7 +68,7 @@ def importance(names: Sequence[str], seen: Observations) -> Importance | None:
         return None
     slopes = {name: fitted(Model("", (name,)), seen)[name] for name in varying}
     design = np.column_stack([columns[name] for name in varying])
-    shares = _shares(_moments(design, seen.rate)[None])[0]
+    shares = _shares(_moments(design, seen.rate)[None], _singly(varying))[0]
     by_chance = chances(design, seen)
     drawn = _drawn_shares(design, seen)
     low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
@@ -102,6 +102,15 @@ def importance(names: Sequence[str], seen: Observations) -> Importance | None:
         tied,
         max(max(abs(bound) for bound in one.swing_interval) for one in ranked),
     )
+
+
+def block_shares(blocks: Mapping[str, Array], y: Array) -> dict[str, float]:
+    """Shares of the variance of `y`, shape (n,), for blocks of columns of shape (n, any)."""
+    widths = [block.shape[1] for block in blocks.values()]
+    ends = np.cumsum(widths)
+    places = [list(range(end - width, end)) for width, end in zip(widths, ends, strict=True)]
+    shares = _shares(_moments(np.column_stack(list(blocks.values())), y)[None], places)[0]
+    return {name: float(share) for name, share in zip(blocks, shares, strict=True)}
 
 
 def chances(columns: Array, seen: Observations) -> Array:
@@ -139,14 +148,15 @@ def _moments(design: Array, y: Array) -> Array:
     return np.asarray(joined.T @ joined)
 
 
-def _shares(moments: Array) -> Array:
-    """The R2 that each column adds, averaged over all orders of entering.
+def _shares(moments: Array, blocks: Sequence[Sequence[int]]) -> Array:
+    """The R2 that each block of columns adds, averaged over all orders of entering.
 
     Args:
         moments: Shape (draws, p + 2, p + 2).
+        blocks: Places of the columns, 0 to p - 1.
 
     Returns:
-        Shape (draws, p).
+        Shape (draws, blocks).
     """
     means = moments[:, 0, 1:] / moments[:, :1, 0]
     centred = moments[:, 1:, 1:] - moments[:, :1, :1] * means[:, :, None] * means[:, None, :]
@@ -154,12 +164,12 @@ def _shares(moments: Array) -> Array:
     safe = np.where(lengths > 1e-12 * lengths.max(), lengths, np.inf)
     alike = centred / (safe[:, :, None] * safe[:, None, :])
     gram, moment = alike[:, :-1, :-1], alike[:, :-1, -1]
-    count = gram.shape[1]
+    count = len(blocks)
 
     def explained(chosen: tuple[int, ...]) -> Array:
         if not chosen:
             return np.zeros(len(moments))
-        part = list(chosen)
+        part = [place for block in chosen for place in blocks[block]]
         inverse = np.linalg.pinv(gram[:, part][:, :, part], rcond=1e-10, hermitian=True)
         return np.asarray(np.einsum("di,dij,dj->d", moment[:, part], inverse, moment[:, part]))
 
@@ -180,4 +190,8 @@ def _drawn_shares(design: Array, seen: Observations) -> Array:
     cells = np.unique(seen.cell)
     by_cell = np.stack([_moments(design[seen.cell == cell], seen.rate[seen.cell == cell]) for cell in cells])
     drawn = np.random.default_rng(_SEED).multinomial(len(cells), np.full(len(cells), 1 / len(cells)), _DRAWS)
-    return _shares(np.einsum("dc,cij->dij", drawn, by_cell))
+    return _shares(np.einsum("dc,cij->dij", drawn, by_cell), _singly(design.T))
+
+
+def _singly(columns: Sequence[object] | Array) -> list[list[int]]:
+    return [[place] for place in range(len(columns))]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -111,7 +111,7 @@ class Fit:
     """V, shape (p, p)."""
     by_cell: bool
     """Intervals are robust over cells; else over rows, since there are too few cells to judge the form of the model."""
-    _judge: _Judge
+    _judge: _Judge = field(repr=False)
 
     def __getitem__(self, name: str) -> Coefficient:
         return next(one for one in self.coefficients if one.name == name)
@@ -255,9 +255,7 @@ def _why(term: Term, kept: Sequence[Term]) -> str:
     return f"in these rows it is the same as {' and '.join(names)}; what is told of {names[0]} holds for both together"
 
 
-def _judged(
-    scaled: Array, residuals: Array, bread: Array, clusters: Numbers, scale: Array, working: Array
-) -> _Judge:
+def _judged(scaled: Array, residuals: Array, bread: Array, clusters: Numbers, scale: Array, working: Array) -> _Judge:
     """CR2: the residuals of each cluster are scaled by an A_g that makes V unbiased if the working variance is right."""
     width = scaled.shape[1]
     number = int(clusters.max()) + 1 if len(clusters) else 0

@@ -109,7 +109,7 @@ def _form(measured: Array, expected: Array, root: Array, seen: Observations, ter
 
 def _evenness(measured: Array, seen: Observations) -> Check:
     """Whether repetitions scatter alike in all cells: a one-way analysis of distances from the cells' medians."""
-    cells = [cell for cell in np.unique(seen.cell) if (seen.cell == cell).sum() > 1]
+    cells = [cell for cell in np.unique(seen.cell) if (seen.cell == cell).sum() > 2]
     away = [np.abs(measured[seen.cell == cell] - np.median(measured[seen.cell == cell])) for cell in cells]
     count = sum(map(len, away))
     if len(cells) < 2 or count <= len(cells):

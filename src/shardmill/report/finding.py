@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shardmill.report.quantity import quantity
+from shardmill.report.quantity import between, quantity
 
 Use = Literal["batch", "streaming", "hardware", "cost", "trust"]
 
@@ -42,7 +42,4 @@ class Finding:
     @property
     def range(self) -> str:
         """`6.1 to 7.2`, or nothing."""
-        if self.interval is None:
-            return ""
-        low, high = self.interval
-        return f"{quantity(low, self.unit, bare=True)} to {quantity(high, self.unit, bare=True)}"
+        return "" if self.interval is None else between(self.interval, self.unit)

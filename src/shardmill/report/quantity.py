@@ -33,6 +33,12 @@ def quantity(value: float, unit: str = "", *, bare: bool = False) -> str:
     return f"{sign}{text}{_TIMES}" if unit == "x" else f"{sign}{text} {unit}"
 
 
+def between(interval: tuple[float, float], unit: str = "") -> str:
+    """The ends of an interval: `6.1 to 7.2`; the unit is left to the number beside it, but for seconds."""
+    low, high = interval
+    return f"{quantity(low, unit, bare=True)} to {quantity(high, unit, bare=True)}"
+
+
 def significant(value: float, digits: int = 3) -> str:
     """`value`, at least 0, with `digits` significant digits, thousands set apart: `12,300`, `6.58`, `0.00042`."""
     if value == 0 or value < 1e-12:

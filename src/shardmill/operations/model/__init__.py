@@ -1,0 +1,1 @@
+"""`shardmill model`: regressions of measured throughput, and what limits."""
