@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shardmill.operations.demo.run import DemoResult, demo
     from shardmill.operations.doctor import DoctorReport, doctor
     from shardmill.operations.fetch import FetchResult, fetch
+    from shardmill.operations.model.result import ModelResult
+    from shardmill.operations.model.run import model
     from shardmill.operations.prepare.result import PrepareResult
     from shardmill.operations.prepare.run import prepare
     from shardmill.operations.report.run import ReportResult, report
@@ -44,6 +46,7 @@ __all__ = [
     "FetchResult",
     "Images",
     "MissingExtraError",
+    "ModelResult",
     "PrepareResult",
     "ReportResult",
     "ResumableError",
@@ -58,6 +61,7 @@ __all__ = [
     "doctor",
     "draw_images",
     "fetch",
+    "model",
     "open",
     "prepare",
     "report",
@@ -72,6 +76,7 @@ _HOMES: Final = {
     "DoctorReport": "operations.doctor",
     "FetchResult": "operations.fetch",
     "Images": "loading.images",
+    "ModelResult": "operations.model.result",
     "PrepareResult": "operations.prepare.result",
     "ReportResult": "operations.report.run",
     "ShowResult": "operations.show.result",
@@ -81,6 +86,7 @@ _HOMES: Final = {
     "doctor": "operations.doctor",
     "draw_images": "operations.demo.images",
     "fetch": "operations.fetch",
+    "model": "operations.model.run",
     "open": "loading.images",
     "prepare": "operations.prepare.run",
     "report": "operations.report.run",

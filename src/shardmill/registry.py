@@ -37,7 +37,9 @@ ENGINES: Final[Mapping[str, Plugin]] = {
     "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
 }
 PROVIDERS: Final[Mapping[str, Plugin]] = {}
-SECTIONS: Final[Mapping[str, Plugin]] = {}
+SECTIONS: Final[Mapping[str, Plugin]] = {
+    "speedtest": Plugin("shardmill.report.sections.speedtest:section"),
+}
 """What a report tells of each kind of run: a function that takes the opened `Run` and returns a `report.section.Section`."""
 STORES: Final[Mapping[str, Plugin]] = {
     "gs": Plugin("shardmill.storage.gcs:GcsClient", extra="gcp"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import pytest
 
@@ -113,14 +114,20 @@ def test_nothing_to_find() -> None:
 
 
 def test_the_strongest_predictor_is_the_one_that_was_planted() -> None:
-    for name, rate in (
+    planted: tuple[tuple[str, Callable[[int, int], float]], ...] = (
         (BATCH_SIZE, lambda size, count: 3000 + 40 * size + count),
         (NUM_BATCHES, lambda size, count: 3000 + 60 * count + size),
-    ):
+    )
+    for name, rate in planted:
         for seed in range(20):
-            seen = observe(rows(lambda size, count, parallel, crowd, rate=rate: size * count / rate(size, count), seed))
+            seen = observe(rows(partial(seconds_at, rate), seed))
             found = importance((BATCH_SIZE, NUM_BATCHES, PRODUCT), seen)
             assert found is not None
             assert found.strongest is not None
             assert found.strongest.name == name
             assert not found.tied
+
+
+def seconds_at(rate: Callable[[int, int], float], size: int, count: int, parallel: int, crowd: int) -> float:
+    """Of a window, at that throughput."""
+    return size * count / rate(size, count)

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "show": "a contact sheet and a summary of what is in the shards",
     "speedtest": "how fast a data set is read, over a grid of factors",
     "fetch": "a public set of images to try things on",
+    "model": "which factor matters for throughput, by how much, and what limits",
     "report": "one page from any set of runs, with what to do about it",
     "doctor": "what works on this machine, with remedies",
     "completion": "a script that completes commands and flags in your shell",

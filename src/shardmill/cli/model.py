@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from shardmill.cli.parse import parse, print_json
+from shardmill.cli.parse import Command, print_json
 from shardmill.operations.model.result import lines
 from shardmill.operations.model.run import model
 
@@ -14,9 +14,11 @@ _EXAMPLES: Final = """\
   shardmill model runs/monday/ runs/tuesday/ --out runs/model/
 """
 
+COMMAND: Final = Command("model", model, examples=_EXAMPLES)
+
 
 def run(words: Sequence[str]) -> int:
-    arguments, as_json = parse("model", model, words, examples=_EXAMPLES)
+    arguments, as_json = COMMAND.parse(words)
     result = model(*arguments.pop("runs"), **arguments)
     if as_json:
         print_json(result)

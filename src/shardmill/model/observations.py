@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -60,6 +60,9 @@ class Timed(Protocol):
     def cache_seen(self) -> str: ...
     @property
     def host(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=Timed)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -140,9 +143,9 @@ def factors_of(row: Timed) -> Factors:
     return Factors(row.batch_size, row.num_batches, row.parallel_reads, row.concurrency)
 
 
-def by_arm(rows: Iterable[Timed]) -> dict[Arm, list[Timed]]:
+def by_arm(rows: Iterable[Row]) -> dict[Arm, list[Row]]:
     """The rows that count, by arm, shards before files."""
-    found: dict[Arm, list[Timed]] = {}
+    found: dict[Arm, list[Row]] = {}
     for row in rows:
         if counted(row):
             found.setdefault(arm_of(row), []).append(row)

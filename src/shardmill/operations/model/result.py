@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shardmill.model.analysis import Analysis, ArmAnalysis
-from shardmill.model.regression import Coefficient, Fit
+from shardmill.model.regression import Fit
 from shardmill.report.quantity import between, quantity
 from shardmill.units import format_count, printable
 
@@ -23,9 +23,9 @@ class CoefficientResult:
     name: str
     unit: str
     value: float
-    interval: Interval
-    """95 %; infinite where the rows leave nothing to judge it by."""
-    p: float
+    interval: Interval | None
+    """95 %; None where the rows leave nothing to judge it by."""
+    p: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class ModelOfArm:
     coefficients: tuple[CoefficientResult, ...]
     unidentifiable: tuple[tuple[str, str], ...]
     """Terms that these rows cannot tell from others, and why."""
-    r2: float
-    """Of throughput."""
+    r2: float | None
+    """Of throughput; None where the model makes no sense of it."""
     held_out_error: float | None
     """Median relative error of throughput in cells held out; None with fewer than three cells."""
     held_out_r2: float | None
@@ -65,7 +65,7 @@ class ArmResult:
     """Of the variance of throughput, by predictor, the largest first."""
     rate: float
     """Images/s of the fastest cell, all concurrent readers together."""
-    rate_interval: Interval
+    rate_interval: Interval | None
     processor_ceiling: float
     """Images/s."""
     read_ceiling: float | None
@@ -83,7 +83,7 @@ class SpeedUp:
     shards: str
     files: str
     value: float
-    interval: Interval
+    interval: Interval | None
     cells: int
 
 
@@ -114,10 +114,12 @@ def plain(analysis: Analysis, runs: Sequence[str], folder: str | None) -> ModelR
         arms=tuple(_arm(one) for one in analysis.arms),
         pooled=None
         if pooled is None
-        else ModelOfArm("all together", "rate", _coefficients(pooled.fit), _given_up(pooled.fit), pooled.r2, None, None, ()),
+        else ModelOfArm(
+            "all together", "rate", _coefficients(pooled.fit), _given_up(pooled.fit), _known(pooled.r2), None, None, ()
+        ),
         pooled_shares=() if pooled is None else pooled.shares,
         speed_ups=tuple(
-            SpeedUp(above.name, below.name, found.value, found.interval, len(found.cells))
+            SpeedUp(above.name, below.name, found.value, _bounded(found.interval), len(found.cells))
             for above, below, found in analysis.ratios
         ),
         folder=folder,
@@ -135,9 +137,9 @@ def _arm(one: ArmAnalysis) -> ArmResult:
                 fitted.model.target,
                 _coefficients(fitted.fit),
                 _given_up(fitted.fit),
-                fitted.r2,
-                None if score is None else score.held_out_error,
-                None if score is None else score.held_out_r2,
+                _known(fitted.r2),
+                None if score is None else _known(score.held_out_error),
+                None if score is None else _known(score.held_out_r2),
                 tuple(check.name for check in fitted.checks if check.holds is False),
             )
         )
@@ -152,7 +154,7 @@ def _arm(one: ArmAnalysis) -> ArmResult:
         strongest_predictor=None if importance is None or importance.strongest is None else importance.strongest.name,
         shares=() if importance is None else tuple((share.name, share.share) for share in importance.shares),
         rate=roof.rate.value,
-        rate_interval=roof.rate.interval,
+        rate_interval=_bounded(roof.rate.interval),
         processor_ceiling=roof.processor.value,
         read_ceiling=None if roof.reading is None else roof.reading.value,
         busy=roof.busy,
@@ -161,7 +163,18 @@ def _arm(one: ArmAnalysis) -> ArmResult:
 
 
 def _coefficients(fit: Fit) -> tuple[CoefficientResult, ...]:
-    return tuple(CoefficientResult(one.name, one.unit, one.value, one.interval, one.p) for one in fit.coefficients)
+    return tuple(
+        CoefficientResult(one.name, one.unit, one.value, _bounded(one.interval), _known(one.p))
+        for one in fit.coefficients
+    )
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _bounded(interval: Interval) -> Interval | None:
+    return interval if all(map(math.isfinite, interval)) else None
 
 
 def _given_up(fit: Fit) -> tuple[tuple[str, str], ...]:
@@ -182,7 +195,7 @@ def lines(result: ModelResult) -> list[str]:
         text.append("")
         text += [
             f"{one.shards} is read {one.value:.2f} times as fast as {one.files} "
-            f"({between(one.interval, 'x')}; {format_count(one.cells, 'cell')})"
+            f"({'no interval' if one.interval is None else between(one.interval, 'x')}; {format_count(one.cells, 'cell')})"
             for one in result.speed_ups
         ]
     if result.folder is not None:
@@ -196,7 +209,7 @@ def _arm_lines(arm: ArmResult) -> list[str]:
     text.append(f"    {'model':<{width}}  held-out error   held-out R2      R2")
     for model in arm.models:
         mark = "*" if model.name == arm.best_model else " "
-        error = "not told" if model.held_out_error is None else _percent(model.held_out_error)
+        error = "not told" if model.held_out_error is None else f"{model.held_out_error:.1%}"
         text.append(f"  {mark} {model.name:<{width}}  {error:>14}  {_two(model.held_out_r2):>12}  {_two(model.r2):>6}")
     if arm.best_model is not None:
         text.append(
@@ -209,14 +222,22 @@ def _arm_lines(arm: ArmResult) -> list[str]:
             text += _coefficient_lines(model.coefficients)
             text += [f"    {name}: not identifiable: {why}" for name, why in model.unidentifiable]
             if model.failed_checks:
-                text.append("    residuals speak against: " + ", ".join(_MEANINGS[name] for name in model.failed_checks))
+                text.append(
+                    "    residuals speak against: " + ", ".join(_MEANINGS[name] for name in model.failed_checks)
+                )
     if arm.strongest_predictor is None:
         text.append("  strongest predictor: none can be told from chance in these rows")
     else:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in arm.shares)
         text.append(f"  strongest predictor: {arm.strongest_predictor} (shares of the variance: {shares})")
-    reading = "no pass was seen to be cold" if arm.read_ceiling is None else f"{arm.read_ceiling:,.0f} images/s by reading"
-    binds = {"processor": "the processor limits", "reading": "reading limits", "waiting": "neither is full: time is lost waiting"}
+    reading = (
+        "no pass was seen to be cold" if arm.read_ceiling is None else f"{arm.read_ceiling:,.0f} images/s by reading"
+    )
+    binds = {
+        "processor": "the processor limits",
+        "reading": "reading limits",
+        "waiting": "neither is full: time is lost waiting",
+    }
     text.append(
         f"  fastest {arm.rate:,.0f} images/s with {arm.busy:.0%} of the cores; ceilings: {arm.processor_ceiling:,.0f} by the "
         f"processor, {reading}; {binds[arm.limit]}"
@@ -225,27 +246,23 @@ def _arm_lines(arm: ArmResult) -> list[str]:
 
 
 def _coefficient_lines(coefficients: Iterable[CoefficientResult]) -> list[str]:
-    rows = [(one.name, *coefficient_words(one)) for one in coefficients]
+    rows = [(one.name, *coefficient_words(one.value, one.unit, one.interval)) for one in coefficients]
     wide = [max((len(row[place]) for row in rows), default=0) for place in range(3)]
     return [
-        f"    {name:<{wide[0]}}  {value:>{wide[1]}}  {interval:<{wide[2]}}{mark}".rstrip() for name, value, interval, mark in rows
+        f"    {name:<{wide[0]}}  {value:>{wide[1]}}  {interval:<{wide[2]}}{mark}".rstrip()
+        for name, value, interval, mark in rows
     ]
 
 
-def coefficient_words(one: CoefficientResult | Coefficient) -> tuple[str, str, str]:
+def coefficient_words(value: float, unit: str, interval: Interval | None) -> tuple[str, str, str]:
     """Value with unit, interval, and a remark where it cannot be told from zero."""
-    unit, _, per = one.unit.partition(" per ")
-    value = quantity(one.value, unit) + (f" per {per}" if per else "")
-    low, high = one.interval
-    if math.isinf(low) or math.isinf(high):
-        return value, "no interval", ""
-    mark = "" if low > 0 or high < 0 else "  cannot be told from zero"
-    return value, f"({between(one.interval, unit)})", mark
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}" if math.isfinite(share) else "no sense"
+    unit, _, per = unit.partition(" per ")
+    text = quantity(value, unit) + (f" per {per}" if per else "")
+    if interval is None:
+        return text, "no interval", ""
+    low, high = interval
+    return text, f"({between(interval, unit)})", "" if low > 0 or high < 0 else "  cannot be told from zero"
 
 
 def _two(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}" if math.isfinite(value) else "none"
+    return "" if value is None else f"{value:.2f}"
