@@ -149,7 +149,15 @@ def by_arm(rows: Iterable[Row]) -> dict[Arm, list[Row]]:
     for row in rows:
         if counted(row):
             found.setdefault(arm_of(row), []).append(row)
-    return dict(sorted(found.items(), key=lambda entry: (entry[0].source == "files", entry[0])))
+    return dict(sorted(found.items(), key=lambda entry: _arm_place(entry[0])))
+
+
+_FORMATS: Final = ("tfrecord", "webdataset", "parquet")
+
+
+def _arm_place(arm: Arm) -> tuple[bool, int, Arm]:
+    known = _FORMATS.index(arm.format) if arm.format in _FORMATS else len(_FORMATS)
+    return arm.source == "files", known, arm
 
 
 def observe(rows: Sequence[Timed]) -> Observations:

@@ -103,4 +103,4 @@ def folded(title: str, *children: Node) -> Element:
 
 def panels(plots: Sequence[Node]) -> Element:
     """Plots side by side, as many in a row as fit."""
-    return element("div", *plots, class_="panels")
+    return element("div", *plots, class_="panels even" if len(plots) in (2, 4) else "panels")

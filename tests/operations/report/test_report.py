@@ -88,7 +88,7 @@ def test_one_set_twice_and_two_of_one_name(prepared: Path, tmp_path: Path) -> No
     ("make", "error", "words"),
     [
         (lambda folder: str(folder / "absent"), UsageError, "there is nothing at"),
-        (lambda folder: str(folder), UsageError, "holds no TFRecord file"),
+        (lambda folder: str(folder), UsageError, "holds no shard"),
         (lambda folder: str(unfinished(folder)), DamageError, "not finished"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from shardmill.errors import UsageError
 from shardmill.operations.report.prepared import prepared_section
 from shardmill.registry import SECTIONS, load
 from shardmill.report.finding import Finding
+from shardmill.report.names import section_id
 from shardmill.report.page import Page, render
 from shardmill.report.section import Section
+from shardmill.report.sections.agreement import agreement_section
 from shardmill.runs import RUN_FILE, Run, open_run
 from shardmill.units import format_count
 
@@ -65,10 +66,13 @@ def report(*runs: str, output: str = "report.html", title: str | None = None) ->
             sections.append(maker(run))
             opened.append(run)
         else:
-            sections.append(prepared_section(folder, f"prepared-{_slug(folder)}"))
+            sections.append(prepared_section(folder, section_id("prepared", Path(folder).name)))
+    agreement = agreement_section([run for run in opened if run.kind == "speedtest"])
+    if agreement is not None:
+        sections.append(agreement)
     page = Page(
         title=title or _title(sections),
-        summary=_summary(sections, opened),
+        summary=_summary(len(set(runs)), opened),
         sections=tuple(_apart(sections)),
         version=shardmill.__version__,
     )
@@ -86,15 +90,13 @@ def lines(result: ReportResult) -> list[str]:
 
 
 def _title(sections: list[Section]) -> str:
-    return sections[0].title if len(sections) == 1 else f"{sections[0].title}, and {len(sections) - 1} more"
+    return sections[0].title if len(sections) == 1 else f"{sections[0].title}, and more"
 
 
-def _summary(sections: list[Section], runs: list[Run]) -> str:
+def _summary(count: int, runs: list[Run]) -> str:
     made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     hosts = list(dict.fromkeys(_machine(run.machine) for run in runs))
-    return f"Made {made} from {format_count(len(sections), 'run')}" + (
-        f", measured on {'; '.join(hosts)}." if hosts else "."
-    )
+    return f"Made {made} from {format_count(count, 'run')}" + (f", measured on {'; '.join(hosts)}." if hosts else ".")
 
 
 def _machine(facts: dict[str, Any]) -> str:
@@ -113,10 +115,6 @@ def _apart(sections: list[Section]) -> list[Section]:
         taken.add(id_)
         apart.append(section if id_ == section.id else section.renamed(id_))
     return apart
-
-
-def _slug(folder: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", Path(folder).name.lower()).strip("-") or "set"
 
 
 def _writable(target: Path) -> Path:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from shardmill.errors import UsageError
 from shardmill.model.analysis import ArmAnalysis
 from shardmill.report.html import Node
-from shardmill.report.section import Section, folded, heading, note
+from shardmill.report.names import section_id
+from shardmill.report.section import Section, heading, note
 from shardmill.report.throughput.findings import findings
 from shardmill.report.throughput.models import model_parts
 from shardmill.report.throughput.plots import first_batch, in_order, over_batch_size, over_factor
@@ -35,7 +35,7 @@ def section(run: Run) -> Section:
     found = study(rows, int(run.machine.get("cores") or 1))
     if not found.arms:
         raise UsageError(f"{run.path} holds no pass that counts; let speedtest measure again, then report it.")
-    name = f"speedtest-{re.sub(r'[^a-z0-9]+', '-', run.path.name.lower()).strip('-') or 'run'}"
+    name = section_id("speedtest", run.path.name)
     parts: list[Node] = [heading("Throughput")]
     for words, arms in found.alike():
         parts.append(over_batch_size(found, arms, words))
@@ -48,7 +48,7 @@ def section(run: Run) -> Section:
     parts += [heading("The first batch"), *(first_batch(found, arms, words) for words, arms in found.alike())]
     parts += [heading("What limits"), roofline_figure(found, _decoded(found))]
     parts += [heading("Spread and caches"), in_order(found, found.arms), spread_table(found), cache_evidence(rows)]
-    parts += [heading("Models"), folded("Coefficients, comparisons and residuals", *model_parts(found.analysis))]
+    parts += [heading("Models"), *model_parts(found.analysis)]
     parts += [heading("Machine"), machine_facts(run.machine, run.request), *_versions(rows)]
     return Section(
         id=name,

@@ -14,6 +14,7 @@ from shardmill.model.predictors import PER_IMAGE_CROWDED
 from shardmill.model.ratio import Ratio, centre, ratio
 from shardmill.report.finding import Finding, Use
 from shardmill.report.quantity import quantity
+from shardmill.report.throughput.models import fastest
 from shardmill.report.throughput.study import Study
 from shardmill.speedtest.record import Measurement
 from shardmill.units import format_count
@@ -42,11 +43,6 @@ def findings(study: Study, source: str) -> list[Finding]:
         *_hardware(study, decoded, source),
         *_trust(study, source),
     ]
-
-
-def fastest(arms: Sequence[ArmAnalysis]) -> ArmAnalysis:
-    """The arm with the fastest combination, all concurrent readers together."""
-    return max(arms, key=lambda one: one.roofline.rate.value)
 
 
 def _batch(study: Study, arms: Sequence[ArmAnalysis], source: str) -> Iterator[Finding]:
@@ -92,10 +88,11 @@ def _smallest_batch(best: ArmAnalysis, source: str) -> Iterator[Finding]:
     enough = [size for size in sorted(rates) if rates[size] >= _ENOUGH * max(rates.values())]
     if len(rates) < 2 or enough[0] == max(rates):
         return
+    share = rates[enough[0]] / max(rates.values())
+    words = "are as fast as larger ones" if share > 0.995 else f"already give {share:.0%} of the fastest"
     yield Finding(
         "batch",
-        f"Batches of {enough[0]} already give {rates[enough[0]] / max(rates.values()):.0%} of the fastest; larger ones cost memory "
-        "and gain next to nothing.",
+        f"Batches of {enough[0]} {words}: larger ones cost memory and gain next to nothing.",
         enough[0],
         "images",
         None,
@@ -186,8 +183,8 @@ def _streaming(study: Study, arms: Sequence[ArmAnalysis], source: str) -> Iterat
                 chosen.append((median(row.first_batch_s for row in rows), one, cell, rows))
     if not chosen:
         return
-    latency, one, cell, rows = min(chosen, key=lambda entry: entry[0])
-    _, interval = centre([max(row.first_batch_s, 1e-9) for row in rows])
+    _, one, cell, rows = min(chosen, key=lambda entry: entry[0])
+    latency, interval = centre([max(row.first_batch_s, 1e-9) for row in rows])
     reads = format_count(cell.parallel_reads, "parallel read")
     yield Finding(
         "streaming",

@@ -20,8 +20,13 @@ _CHECKS: Final = {
 }
 
 
+def fastest(arms: Sequence[ArmAnalysis]) -> ArmAnalysis:
+    """The arm with the fastest combination, all concurrent readers together."""
+    return max(arms, key=lambda one: one.roofline.rate.value)
+
+
 def model_parts(analysis: Analysis) -> list[Node]:
-    """Everything about the models of all arms."""
+    """Everything about the models: of the fastest arm and of all together, and, folded, of the other arms."""
     parts: list[Node] = [
         paragraph(
             "Two kinds of model are fitted to the same passes: straight lines in throughput, as people fit them with "
@@ -29,8 +34,10 @@ def model_parts(analysis: Analysis) -> list[Node]:
             "combinations: five repetitions of one combination are not five witnesses of the model."
         )
     ]
-    for one in analysis.arms:
-        parts += [heading(one.name), *arm_parts(one)]
+    if not analysis.arms:
+        return parts
+    first = fastest([one for one in analysis.arms if one.arm.decode] or analysis.arms)
+    parts += [heading(first.name), *arm_parts(first)]
     if analysis.pooled is not None:
         parts.append(heading("All together"))
         parts.append(
@@ -42,6 +49,7 @@ def model_parts(analysis: Analysis) -> list[Node]:
         )
         shares = ", ".join(f"{name} {share:.0%}" for name, share in analysis.pooled.shares)
         parts.append(paragraph(f"Shares of the variance of throughput: {shares}."))
+    parts += [folded(f"Models of {one.name}", *arm_parts(one)) for one in analysis.arms if one is not first]
     parts.append(
         note(
             "Held-out error: every combination is left out once, the model fitted to the others, and the median taken of how far, "
