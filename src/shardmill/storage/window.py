@@ -40,21 +40,17 @@ def in_order(
     source = iter(items)
     held: list[T] = []
     with ThreadPoolExecutor(at_once, thread_name_prefix="window") as pool:
-        try:
-            while True:
-                while len(waiting) < at_once:
-                    if not held:
-                        held.extend(islice(source, 1))
-                    if not held or (waiting and weight + cost(held[0]) > most_cost):
-                        break
-                    item = held.pop()
-                    weight += cost(item)
-                    waiting.append((item, pool.submit(function, item)))
-                if not waiting:
-                    return
-                item, future = waiting.popleft()
-                yield item, future.result
-                weight -= cost(item)
-        finally:
-            for _, future in waiting:
-                future.cancel()
+        while True:
+            while len(waiting) < at_once:
+                if not held:
+                    held.extend(islice(source, 1))
+                if not held or (waiting and weight + cost(held[0]) > most_cost):
+                    break
+                item = held.pop()
+                weight += cost(item)
+                waiting.append((item, pool.submit(function, item)))
+            if not waiting:
+                return
+            item, future = waiting.popleft()
+            yield item, future.result
+            weight -= cost(item)
