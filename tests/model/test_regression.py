@@ -130,7 +130,7 @@ def test_coefficients_without_noise() -> None:
 
 
 def test_intervals_cover_though_noise_is_uneven_and_cells_err_together() -> None:
-    """Where each cell has an error of its own, intervals by rows would hold in some 40 of 100 trials."""
+    """Where each cell has an error of its own, intervals by rows would hold in some 60 of 100 trials."""
     size = np.repeat(np.geomspace(2, 64, 12), 5)
     cell = np.repeat(np.arange(12), 5)
     inside = 0

@@ -71,7 +71,7 @@ def test_the_format_the_batch_and_the_reads_to_use() -> None:
     assert ratio.interval is not None
     assert ratio.interval[0] < ratio.number < PER_IMAGE["files"] / PER_IMAGE["tfrecord"]
     assert "Use 2 parallel reads" in the(found, "parallel reads for").sentence
-    assert the(found, "gain next to nothing").number in (8, 16, 32)
+    assert the(found, "cost memory").number in (8, 16, 32)
 
 
 def test_more_parallel_reads_that_gain_nothing() -> None:
@@ -195,7 +195,7 @@ def test_the_page_of_two_runs(browser: Any, folder: Path, tmp_path: Path, width:
     page = report(str(folder), str(again), output=str(tmp_path / "r.html")).page
     with opened(browser, Path(page), width=width) as visit:
         assert visit.page.evaluate("document.documentElement.scrollWidth") == width
-        assert visit.page.title().startswith("Speed test: grid")
+        assert visit.page.title().startswith("grid and again")
         assert visit.page.locator("h2").all_inner_texts()[-1] == "Do the runs agree?"
         plot = visit.page.locator("svg.plot:visible").first
         plot.locator(".median").first.hover(force=True)

@@ -30,7 +30,7 @@ class Finding:
     unit: str
     """As `quantity` takes it: `images/s`, `x`, `s`, `%`, `$` ..."""
     interval: tuple[float, float] | None
-    """95 % interval of `number`, in the same unit; None where there is none, as for a count."""
+    """95% interval of `number`, in the same unit; None where there is none, as for a count."""
     source: str
     """Id of the section it comes from."""
 

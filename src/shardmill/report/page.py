@@ -93,7 +93,7 @@ def _body(page: Page) -> Element:
             element(
                 "p",
                 f"Written by shardmill {page.version}. The page is one file: it makes no request, and every sentence with a "
-                "number was computed from the runs it names. Intervals are of 95 % unless they say otherwise.",
+                "number was computed from the runs it names. Intervals are of 95% unless they say otherwise.",
             ),
         ),
         element("div", role="status", aria_live="polite", class_="tip", id="tip", hidden=True),
@@ -120,7 +120,7 @@ def _what_to_do(findings: Sequence[Finding], titles: dict[str, str]) -> Element:
 def _finding(finding: Finding, titles: dict[str, str]) -> Element:
     number: list[Node] = [element("span", finding.figure, class_="figure")]
     if finding.range:
-        number.append(element("span", finding.range, class_="interval", title="95 % interval"))
+        number.append(element("span", finding.range, class_="interval", title="95% interval"))
     where = element("a", titles.get(finding.source, finding.source), href=f"#{finding.source}")
     sentence = element("p", finding.sentence, " ", element("span", where, class_="source"))
     return element("li", element("div", *number, class_="number"), sentence)

@@ -10,7 +10,7 @@ _TIMES: Final = "\u00d7"
 
 
 def quantity(value: float, unit: str = "", *, bare: bool = False) -> str:
-    """`value` with three significant digits (whole numbers with all of theirs) and its unit: `5,430 images/s`, `6.6` with a times sign, `12 ms`, `$0.42`, `85 %`.
+    """`value` with three significant digits (whole numbers with all of theirs) and its unit: `5,430 images/s`, `6.6` with a times sign, `12 ms`, `$0.42`, `85%`.
 
     Args:
         value: In the unit itself; a share in `%` is given as 85, not 0.85.
@@ -30,7 +30,9 @@ def quantity(value: float, unit: str = "", *, bare: bool = False) -> str:
         return f"{sign}${text}"
     if bare or not unit:
         return sign + text
-    return f"{sign}{text}{_TIMES}" if unit == "x" else f"{sign}{text} {unit}"
+    if unit in ("x", "%"):
+        return f"{sign}{text}{_TIMES if unit == 'x' else unit}"
+    return f"{sign}{text} {unit}"
 
 
 def between(interval: tuple[float, float], unit: str = "") -> str:

@@ -55,7 +55,7 @@ def test_it_opens(browser: Any, prepared: Path, tmp_path: Path, width: int) -> N
     page = report(str(prepared), output=str(tmp_path / "r.html")).page
     with opened(browser, Path(page), width=width) as visit:
         assert visit.page.evaluate("document.documentElement.scrollWidth") == width
-        assert visit.page.title() == "Prepared: a set"
+        assert visit.page.title() == "a set"
         visit.page.locator("img").scroll_into_view_if_needed()
         visit.page.wait_for_function("document.querySelector('img').naturalWidth > 1000")
         assert (visit.requests, visit.complaints) == ([], [])

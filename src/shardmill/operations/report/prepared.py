@@ -106,7 +106,7 @@ def _sheet(path: Path, shown: ShowResult) -> Element:
     file = BytesIO()
     sheet.save(file, "JPEG", quality=86, optimize=True, progressive=True)
     alternative = f"Contact sheet: {format_count(shown.shown, 'image')} of {shown.name}, ordered by class"
-    image = picture(file.getvalue(), "jpeg", alternative, width=sheet.width, height=sheet.height, loading="lazy")
+    image = picture(file.getvalue(), "jpeg", alternative, width=sheet.width, height=sheet.height)
     return element(
         "figure", element("div", image, class_="sheet", tabindex=0, role="region", aria_label="Contact sheet")
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from shardmill.report.names import section_id
 from shardmill.report.page import Page, render
 from shardmill.report.section import Section
 from shardmill.report.sections.agreement import agreement_section
+from shardmill.report.sections.speedtest import taken_together
 from shardmill.runs import RUN_FILE, Run, open_run
 from shardmill.units import format_count
 
@@ -57,23 +58,16 @@ def report(*runs: str, output: str = "report.html", title: str | None = None) ->
     if not runs:
         raise UsageError("name at least one run: a folder that prepare, speedtest, model, sweep or pick wrote.")
     target = _writable(Path(output).expanduser())
-    sections: list[Section] = []
-    opened: list[Run] = []
-    for folder in dict.fromkeys(runs):
-        if (Path(folder).expanduser() / RUN_FILE).is_file():
-            run = open_run(folder)
-            maker: Callable[[Run], Section] = load(SECTIONS, "kind of run", run.kind)
-            sections.append(maker(run))
-            opened.append(run)
-        else:
-            sections.append(prepared_section(folder, section_id("prepared", Path(folder).name)))
-    agreement = agreement_section([run for run in opened if run.kind == "speedtest"])
+    parts = [_Part.of(folder) for folder in dict.fromkeys(runs)]
+    sections = _apart(parts)
+    _advise_once(parts, sections)
+    agreement = agreement_section([part.run for part in parts if part.run is not None and part.run.kind == "speedtest"])
     if agreement is not None:
         sections.append(agreement)
     page = Page(
-        title=title or _title(sections),
-        summary=_summary(len(set(runs)), opened),
-        sections=tuple(_apart(sections)),
+        title=title or _title([part.name for part in parts]),
+        summary=_summary(len(parts), [part.run for part in parts if part.run is not None]),
+        sections=tuple(sections),
         version=shardmill.__version__,
     )
     size = _save(render(page), target)
@@ -89,8 +83,45 @@ def lines(result: ReportResult) -> list[str]:
     return [*text, f"report: {result.page}"]
 
 
-def _title(sections: list[Section]) -> str:
-    return sections[0].title if len(sections) == 1 else f"{sections[0].title}, and more"
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One run of the page."""
+
+    name: str
+    section: Section
+    run: Run | None
+    """None for a data set."""
+
+    @classmethod
+    def of(cls, folder: str) -> _Part:
+        name = Path(folder).expanduser().resolve().name
+        if (Path(folder).expanduser() / RUN_FILE).is_file():
+            run = open_run(folder)
+            maker: Callable[[Run], Section] = load(SECTIONS, "kind of run", run.kind)
+            return cls(name, maker(run), run)
+        return cls(name, prepared_section(folder, section_id("prepared", Path(folder).name)), None)
+
+
+def _title(names: list[str]) -> str:
+    if len(names) > 3:
+        names = [*names[:2], f"{len(names) - 2} more"]
+    return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+
+
+def _advise_once(parts: list[_Part], sections: list[Section]) -> None:
+    """Several speed tests of one machine advise as one: the first carries the findings of all."""
+    by_machine: dict[tuple[Any, Any, Any], list[int]] = {}
+    for place, part in enumerate(parts):
+        if part.run is not None and part.run.kind == "speedtest":
+            facts = part.run.machine
+            by_machine.setdefault((facts.get("host"), facts.get("cpu"), facts.get("cores")), []).append(place)
+    for first, *others in by_machine.values():
+        if others:
+            runs = [run for place in (first, *others) if (run := parts[place].run) is not None]
+            together = tuple(taken_together(runs, sections[first].id))
+            sections[first] = replace(sections[first], findings=together)
+            for place in others:
+                sections[place] = replace(sections[place], findings=())
 
 
 def _summary(count: int, runs: list[Run]) -> str:
@@ -104,11 +135,11 @@ def _machine(facts: dict[str, Any]) -> str:
     return f"{facts.get('host', 'an unnamed host')} ({cores}, {facts.get('cpu', 'unknown processor')})"
 
 
-def _apart(sections: list[Section]) -> list[Section]:
+def _apart(parts: list[_Part]) -> list[Section]:
     """The sections with ids of their own, where two runs have the same name."""
     taken: set[str] = set()
     apart = []
-    for section in sections:
+    for section in (part.section for part in parts):
         id_, number = section.id, 2
         while id_ in taken:
             id_, number = f"{section.id}-{number}", number + 1

@@ -30,7 +30,7 @@ class Bar:
 
 
 def bars(entries: Sequence[Bar], *, description: str, line_at: float | None = None) -> Element:
-    """Bars from zero, in the order given, with their 95 % intervals as whiskers.
+    """Bars from zero, in the order given, with their 95% intervals as whiskers.
 
     Args:
         entries: The bars.

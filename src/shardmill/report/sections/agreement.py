@@ -82,7 +82,7 @@ def agreement_section(runs: Sequence[Run]) -> Section | None:
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
-    """95 % interval of a share, which stays within 0 and 1.
+    """95% interval of a share, which stays within 0 and 1.
 
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
     """
@@ -125,8 +125,8 @@ def _figure(one: Agreement) -> Node:
         series,
         Axis(f"images/s in {one.first}", "log"),
         Axis("% of the first median"),
-        description=f"{caption} {one.close} of {len(one.cells)} lie within 10 %.",
-        levels=(Level(90, "10 % below"), Level(110, "10 % above")),
+        description=f"{caption} {one.close} of {len(one.cells)} lie within 10%.",
+        levels=(Level(90, "10% below"), Level(110, "10% above")),
         dodge=0,
     )
     columns = ("combination", "parallel reads", "readers", "cache", "first", "second", "change")

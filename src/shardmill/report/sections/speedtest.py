@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from shardmill.errors import UsageError
 from shardmill.model.analysis import ArmAnalysis
+from shardmill.report.finding import Finding
 from shardmill.report.html import Node
 from shardmill.report.names import section_id
 from shardmill.report.section import Section, heading, note
@@ -57,6 +59,20 @@ def section(run: Run) -> Section:
         findings=tuple(findings(found, name)),
         lead=_lead(found, run),
     )
+
+
+def taken_together(runs: Sequence[Run], source: str) -> list[Finding]:
+    """The findings of several speed tests of one machine, as if they were one, so that advice is given once.
+
+    Args:
+        runs: In the order in which they were made.
+        source: Id of the section that shows them.
+    """
+    rows: list[Measurement] = []
+    for run in runs:
+        begun = 1 + max((row.position for row in rows), default=-1)
+        rows += [replace(row, position=row.position + begun) for row in read_measurements(run.path)]
+    return findings(study(rows, max(int(run.machine.get("cores") or 1) for run in runs)), source)
 
 
 def _decoded(found: Study) -> Sequence[ArmAnalysis]:

@@ -89,10 +89,14 @@ def _smallest_batch(best: ArmAnalysis, source: str) -> Iterator[Finding]:
     if len(rates) < 2 or enough[0] == max(rates):
         return
     share = rates[enough[0]] / max(rates.values())
-    words = "are as fast as larger ones" if share > 0.995 else f"already give {share:.0%} of the fastest"
+    words = (
+        "are as fast as larger ones, which cost memory"
+        if share > 0.995
+        else f"already give {share:.0%} of the fastest; larger ones cost memory and gain next to nothing"
+    )
     yield Finding(
         "batch",
-        f"Batches of {enough[0]} {words}: larger ones cost memory and gain next to nothing.",
+        f"Batches of {enough[0]} {words}.",
         enough[0],
         "images",
         None,

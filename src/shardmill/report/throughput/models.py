@@ -138,7 +138,7 @@ def _coefficient_table(coefficients: Sequence[Coefficient], caption: str) -> Nod
                 told,
             )
         )
-    return table(("term", "coefficient", "95 % interval", "told from zero"), rows, caption=caption, numeric=(1, 2))
+    return table(("term", "coefficient", "95% interval", "told from zero"), rows, caption=caption, numeric=(1, 2))
 
 
 def _remarks(fitted: Fitted) -> list[Node]:
@@ -194,7 +194,7 @@ def _importance(one: ArmAnalysis) -> list[Node]:
         for share in found.shares
     ]
     behind = table(
-        ("predictor", "share of variance", "95 % interval", "swing over its range", "p by chance"),
+        ("predictor", "share of variance", "95% interval", "swing over its range", "p by chance"),
         rows,
         caption=caption,
         numeric=(1, 2, 3, 4),

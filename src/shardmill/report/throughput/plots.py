@@ -48,7 +48,7 @@ def over_batch_size(study: Study, arms: Sequence[ArmAnalysis], words: str) -> El
         )
     caption = (
         f"Throughput over batch size, {words}. Lines: seconds of a window fitted as start-up, images and batches; bands: where "
-        "the line lies with 95 % confidence."
+        "the line lies with 95% confidence."
     )
     names = legend([(study.short(one, arms), study.hue(one.arm)) for one in arms], (_SMALL,))
     return figure(panels(plots), caption, medians_table(study, arms, caption), legend=names)
@@ -138,7 +138,7 @@ def in_order(study: Study, arms: Sequence[ArmAnalysis]) -> Element:
             Mark(
                 place,
                 share,
-                f"pass {place:.0f}: {share:.1f} % of its median\n{one.name}, {_cell_words(one.seen.cells[cell])}",
+                f"pass {place:.0f}: {share:.1f}% of its median\n{one.name}, {_cell_words(one.seen.cells[cell])}",
             )
             for place, share, cell in zip(one.seen.position, shares, one.seen.cell, strict=True)
         )
@@ -152,7 +152,7 @@ def in_order(study: Study, arms: Sequence[ArmAnalysis]) -> Element:
         Axis("place in the run"),
         Axis("% of the combination's median"),
         description=caption,
-        levels=(Level(90, "10 % below"), Level(110, "10 % above")),
+        levels=(Level(90, "10% below"), Level(110, "10% above")),
         dodge=0,
     )
     unique = dict.fromkeys((study.hue(one.arm), study.short(one, arms)) for one in arms)
@@ -196,7 +196,7 @@ def _batch_series(
 def _curve(
     physical: Fitted, seen: Observations, setting: tuple[int, int, int]
 ) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float, float], ...]]:
-    """The fitted throughput over batch size, and its 95 % band, for a number of batches, parallel reads and readers."""
+    """The fitted throughput over batch size, and its 95% band, for a number of batches, parallel reads and readers."""
     smallest, largest = float(seen.batch_size.min()), float(seen.batch_size.max())
     if smallest == largest:
         return (), ()

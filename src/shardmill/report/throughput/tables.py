@@ -45,8 +45,8 @@ def cache_evidence(rows: Sequence[Measurement]) -> Element:
     return table(
         ("data set", "reader", "cache asked for", "passes", "seen", "bytes from the device", "left out"),
         body,
-        caption="Caches: what each pass really read from the device or the network, by the kernel's count. Cold is at least 95 % "
-        "of the bytes that were handed over, warm at most 5 %; a pass that was not as asked is left out of everything else.",
+        caption="Caches: what each pass really read from the device or the network, by the kernel's count. Cold is at least 95% "
+        "of the bytes that were handed over, warm at most 5%; a pass that was not as asked is left out of everything else.",
         numeric=(3, 5, 6),
     )
 
@@ -77,7 +77,7 @@ def spread_table(study: Study) -> Element:
             "passes each",
             "median spread",
             "widest",
-            "within 10 %",
+            "within 10%",
             "far off",
             "drift over the run",
         ),
@@ -103,7 +103,7 @@ def ratio_figure(study: Study, ratios: Sequence[tuple[ArmAnalysis, ArmAnalysis, 
     ]
     caption = "How many times as fast shards are read as the source files: geometric mean over the combinations that both have."
     behind = table(
-        ("shards", "files", "ratio", "95 % interval", "combinations", "smallest", "largest"),
+        ("shards", "files", "ratio", "95% interval", "combinations", "smallest", "largest"),
         [
             (
                 above.name,
