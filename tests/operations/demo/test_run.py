@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from shardmill.cli.prepare import COMMAND
+from shardmill.cli.speedtest import COMMAND as SPEEDTEST
 from shardmill.errors import UsageError
 from shardmill.operations.demo.run import demo
 from shardmill.operations.prepare.run import prepare
+from shardmill.operations.speedtest.run import speedtest
 
 
 @pytest.mark.slow
@@ -20,14 +22,19 @@ def test_the_tour(tmp_path: Path) -> None:
     assert (result.prepared.listed, result.prepared.written, result.prepared.failed) == (122, 119, 3)
     assert result.shown.shown == 40
     assert result.spark_agrees is None
-    assert said[-1] == f"Look at the contact sheet: {result.sheet}"
+    assert said[-2:] == [f"Look at the contact sheet: {result.sheet}", f"Open the report:           {result.report}"]
     with Image.open(result.sheet) as sheet:
         assert sheet.format == "PNG"
     commands = [shlex.split(line)[1:] for line in said if line.startswith("   $ ")]
-    assert [words[:2] for words in commands] == [["shardmill", name] for name in ("prepare", "verify", "show")]
+    assert [words[:2] for words in commands] == [["shardmill", name] for name in ("prepare", "verify", "show", "speedtest", "report")]
     arguments, _ = COMMAND.parse(commands[0][2:])
     again = prepare(**arguments)
     assert again.already_complete  # the command that was told is the one that was run
+    arguments, _ = SPEEDTEST.parse(commands[3][2:])
+    assert speedtest(*arguments.pop("datasets"), **arguments).made == 0
+    page = Path(result.report).read_text(encoding="utf-8")
+    assert "times as fast as the source files" in page
+    assert "data:image/jpeg" in page
 
     (tmp_path / "a folder/photos/mine.txt").touch()
     renewed = demo(str(tmp_path / "a folder"), quick=True)

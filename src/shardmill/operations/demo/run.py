@@ -17,9 +17,12 @@ from shardmill.operations.demo.images import draw_images
 from shardmill.operations.prepare.events import Event
 from shardmill.operations.prepare.result import PrepareResult
 from shardmill.operations.prepare.run import prepare
+from shardmill.operations.report.run import report
 from shardmill.operations.show.result import ShowResult
 from shardmill.operations.show.run import show
 from shardmill.operations.show.words import lines as show_lines
+from shardmill.operations.speedtest.result import SpeedtestResult
+from shardmill.operations.speedtest.run import speedtest
 from shardmill.operations.verify.result import VerifyResult
 from shardmill.operations.verify.run import verify
 from shardmill.units import format_bytes, format_count, format_seconds
@@ -28,6 +31,7 @@ _MARK: Final = ".shardmill-demo"
 _PHOTOS: Final = "photos"
 _SHARDS: Final = "flowers"
 _SPARK_SHARDS: Final = "flowers-by-spark"
+_SPEED_TEST: Final = "speed-test"
 _COUNT: Final = 300
 _QUICK_COUNT: Final = 120
 
@@ -35,6 +39,10 @@ _SIZE: Final = "192"
 _SPLITS: Final = "train=0.8,val=0.2"
 _NUM_SHARDS: Final = "8"
 _MAX_ERRORS: Final = "5%"
+_BATCH_SIZES: Final = "4,16,64"
+_NUM_BATCHES: Final = "4,8"
+_REPETITIONS: Final = 3
+_MIN_SECONDS: Final = 0.2
 _OPTIONS: Final = f"--size {_SIZE} --splits {_SPLITS} --num-shards {_NUM_SHARDS} --max-errors {_MAX_ERRORS}"
 
 
@@ -50,6 +58,9 @@ class DemoResult:
     prepared: PrepareResult
     verified: VerifyResult
     shown: ShowResult
+    measured: SpeedtestResult
+    report: str
+    """The page, HTML."""
     spark_agrees: bool | None
     """The shards that Spark made are the same, byte for byte; None: not tried."""
 
@@ -62,9 +73,9 @@ def demo(
     say: Callable[[str], None] | None = None,
     on_event: Callable[[Event], None] | None = None,
 ) -> DemoResult:
-    """Make pictures of flowers, turn them into shards, prove the shards whole, and show what is in them.
+    """Make pictures of flowers, turn them into shards, prove these whole, show and measure them, and report it all.
 
-    Offline and in less than a minute. Each step is told with the command that does the same to images of your own.
+    Offline and in about a minute. Each step is told with the command that does the same to images of your own.
 
     Args:
         folder: Where all of it goes; made if absent, renewed if an earlier demo made it.
@@ -115,8 +126,20 @@ def demo(
     shown = show(str(shards), output=str(root / "contact-sheet.png"))
     for line in show_lines(shown)[1:-1]:
         tell(f"   {line}")
+
+    measured = _measured(photos, shards, root / _SPEED_TEST, 5 if quick else 6, tell)
+
+    tell("")
+    page = root / "report.html"
+    tell(f"{6 if quick else 7}. All of it on one page, with what to do about it")
+    tell(f"   $ shardmill report {_quoted(shards)} {_quoted(root / _SPEED_TEST)} --output {_quoted(page)}")
+    reported = report(str(shards), measured.out, output=str(page), title="The demo of shardmill")
+    for finding in reported.findings:
+        if finding.use == "batch":
+            tell(f"   {finding.sentence}")
     tell("")
     tell(f"Look at the contact sheet: {shown.sheet}")
+    tell(f"Open the report:           {reported.page}")
     return DemoResult(
         photos=str(photos),
         shards=str(shards),
@@ -125,8 +148,33 @@ def demo(
         prepared=prepared,
         verified=verified,
         shown=shown,
+        measured=measured,
+        report=reported.page,
         spark_agrees=agrees,
     )
+
+
+def _measured(photos: Path, shards: Path, out: Path, number: int, tell: Callable[[str], None]) -> SpeedtestResult:
+    tell("")
+    tell(
+        f"{number}. How fast the shards are read, beside the pictures themselves: a small grid, each combination three times"
+    )
+    tell(
+        f"   $ shardmill speedtest {_quoted(shards)} --files {_quoted(photos)} --reader native --batch-size {_BATCH_SIZES} "
+        f"--num-batches {_NUM_BATCHES} --repetitions {_REPETITIONS} --min-seconds {_MIN_SECONDS} --out {_quoted(out)}"
+    )
+    result = speedtest(
+        str(shards),
+        files=[str(photos)],
+        reader="native",
+        batch_size=_BATCH_SIZES,
+        num_batches=_NUM_BATCHES,
+        repetitions=_REPETITIONS,
+        min_seconds=_MIN_SECONDS,
+        out=str(out),
+    )
+    tell(f"   {format_count(result.passes, 'timed pass')}, {format_seconds(result.seconds)}")
+    return result
 
 
 def _keep_quiet(line: str) -> None:
@@ -140,7 +188,7 @@ def _own_folder(root: Path) -> Path:
             raise UsageError(f"{root} holds something else; name an empty or a new folder for the demo.")
         root.mkdir(parents=True, exist_ok=True)
         (root / _MARK).touch()
-        for name in (_PHOTOS, _SHARDS, _SPARK_SHARDS):
+        for name in (_PHOTOS, _SHARDS, _SPARK_SHARDS, _SPEED_TEST):
             if (root / name).exists():
                 shutil.rmtree(root / name)
     except OSError as error:
