@@ -26,7 +26,9 @@ def test_the_tour(tmp_path: Path) -> None:
     with Image.open(result.sheet) as sheet:
         assert sheet.format == "PNG"
     commands = [shlex.split(line)[1:] for line in said if line.startswith("   $ ")]
-    assert [words[:2] for words in commands] == [["shardmill", name] for name in ("prepare", "verify", "show", "speedtest", "report")]
+    assert [words[:2] for words in commands] == [
+        ["shardmill", name] for name in ("prepare", "verify", "show", "speedtest", "report")
+    ]
     arguments, _ = COMMAND.parse(commands[0][2:])
     again = prepare(**arguments)
     assert again.already_complete  # the command that was told is the one that was run
