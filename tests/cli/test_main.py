@@ -106,7 +106,7 @@ WRONG = [
     ("prepare photos out --worker-memory 1", 2, r"--worker-memory is 1; it takes a number of at least"),
     ("prepare photos out --events no/such/folder/x", 2, r"cannot write events to .*Choose another file for --events"),
     # the other commands
-    ("verify nowhere", 2, r"there is nothing at nowhere; name a folder, a TFRecord file or a pattern"),
+    ("verify nowhere", 2, r"there is nothing at nowhere; name a folder, a shard or a pattern"),
     ("verify empty", 2, r"empty holds no TFRecord file"),
     ("verify gsx://bucket/x", 2, r"gsx://"),
     ("verify done --quick --repair", 2, r"--repair has to read every record; leave --quick away"),
