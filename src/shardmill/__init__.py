@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from shardmill.dataset import Dataset
     from shardmill.loading.images import Images, open
+    from shardmill.operations.convert.run import ConvertResult, convert
     from shardmill.operations.demo.images import draw_images
     from shardmill.operations.demo.run import DemoResult, demo
     from shardmill.operations.doctor import DoctorReport, doctor
@@ -39,6 +40,7 @@ from shardmill.errors import (
 __version__ = "0.1.0"
 __all__ = [
     "ClusterError",
+    "ConvertResult",
     "DamageError",
     "Dataset",
     "DemoResult",
@@ -57,6 +59,7 @@ __all__ = [
     "UsageError",
     "VerifyResult",
     "__version__",
+    "convert",
     "demo",
     "doctor",
     "draw_images",
@@ -71,6 +74,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
+    "ConvertResult": "operations.convert.run",
     "Dataset": "dataset",
     "DemoResult": "operations.demo.run",
     "DoctorReport": "operations.doctor",
@@ -82,6 +86,7 @@ _HOMES: Final = {
     "ShowResult": "operations.show.result",
     "SpeedtestResult": "operations.speedtest.result",
     "VerifyResult": "operations.verify.result",
+    "convert": "operations.convert.run",
     "demo": "operations.demo.run",
     "doctor": "operations.doctor",
     "draw_images": "operations.demo.images",

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "demo": "all of it on a small set made here, offline, in a minute",
     "prepare": "images in, shards out",
     "verify": "prove a data set whole, or say what is not",
+    "convert": "shards of one format from those of another",
     "show": "a contact sheet and a summary of what is in the shards",
     "speedtest": "how fast a data set is read, over a grid of factors",
     "fetch": "a public set of images to try things on",

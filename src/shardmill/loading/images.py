@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -21,6 +21,7 @@ from shardmill.loading.decode import Pixels
 from shardmill.loading.epochs import EpochOptions, make_plan
 from shardmill.loading.fetch import Fetcher
 from shardmill.loading.index import RecordIndex, build_index
+from shardmill.storage import parse_settings
 from shardmill.units import in_range
 
 if TYPE_CHECKING:
@@ -238,12 +239,13 @@ def _keys(dataset: Dataset, shard: int) -> list[str]:
 
 
 @checked
-def open(dest: str) -> Images:
+def open(dest: str, *, storage_options: str | Mapping[str, Any] | None = None) -> Images:
     """Open a data set for loading: random access, batches, `tf.data`, PyTorch.
 
     Args:
         dest: A data set that prepare wrote, or shards of anyone (TFRecord, WebDataset tar, Parquet): a folder, a file or a
             pattern.
+        storage_options: What fsspec's file system takes for gs:// or s3://, as for prepare.
 
     Returns:
         Its samples, with nothing decoded yet.
@@ -252,7 +254,7 @@ def open(dest: str) -> Images:
         DamageError: the set is not finished, or what tells where its images lie cannot be read.
         UsageError: there is no data set, or its shards cannot be read at random.
     """
-    dataset = Dataset.open(dest)
+    dataset = Dataset.open(dest, storage=parse_settings(storage_options))
     return Images(dataset, build_index(dataset))
 
 

@@ -31,10 +31,10 @@ def plan_to_follow(
     """
     plan = None if on_exists == "overwrite" else plan_store.load(store)
     if on_exists == "overwrite":
-        _remove_old(store)
+        remove_old(store)
         return None
     if plan is None:
-        _check_empty(store)
+        check_empty(store)
         return None
     if on_exists == "fail":
         raise UsageError(
@@ -58,7 +58,12 @@ def plan_to_follow(
     return plan
 
 
-def _check_empty(store: Store) -> None:
+def check_empty(store: Store) -> None:
+    """See that DEST holds nothing but what a plan that was never finished left, and remove that.
+
+    Raises:
+        UsageError: it holds something else.
+    """
     if store.size(MANIFEST) is not None:
         raise UsageError(
             f"{store.root} holds a data set whose _plan is gone, so it cannot be continued; choose another DEST, or start anew with "
@@ -76,14 +81,14 @@ def _check_empty(store: Store) -> None:
             store.remove(entry.path)
 
 
-def _remove_old(store: Store) -> None:
+def remove_old(store: Store) -> None:
     """Delete what the manifest or plan in DEST names, and nothing else; what must not be taken for whole goes first."""
     plan = None
     with suppress(DamageError):  # the manifest may still name the files
         plan = plan_store.load(store)
     names = set(_named_by_manifest(store)) | set(_named_by_plan(plan))
     if not names:
-        _check_empty(store)
+        check_empty(store)
     for name in (SUCCESS, MANIFEST, LABELS, DUPLICATES):
         store.remove(name)
     for name in sorted(names):

@@ -18,5 +18,10 @@ def transform_and_fingerprint(name: str, spec: ImageSpec, compression: str = "no
         UsageError: the transform is not installed, or cannot do what `spec` asks.
     """
     transform: Transform = registry.load(registry.TRANSFORMS, "transform", name)(spec)
+    return transform, transform.fingerprint() + codec_versions(compression)
+
+
+def codec_versions(compression: str) -> str:
+    """Versions of who writes tables and who compresses, since their bytes may change with them."""
     zipped = f" zlib {zlib.ZLIB_RUNTIME_VERSION}" if compression == "gzip" else ""
-    return transform, f"{transform.fingerprint()} pyarrow {version('pyarrow')}{zipped}"
+    return f" pyarrow {version('pyarrow')}{zipped}"

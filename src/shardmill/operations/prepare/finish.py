@@ -171,9 +171,6 @@ def build_manifest(
     totals = {
         name: sum(counts[name] for counts in splits.values()) for name in ("listed", "written", "skipped", "failed")
     }
-    digests = in_order(
-        lambda summary: _file_digest(store, samples_name(summary.number)), summaries, store.reads_at_once
-    )
     by_shard = sum(summary.count for summary in summaries)
     if totals["written"] + totals["skipped"] + totals["failed"] != totals["listed"] or by_shard != totals["written"]:
         raise ShardmillError(
@@ -190,20 +187,7 @@ def build_manifest(
             "fingerprint": plan.fingerprint,
             "spec": plan.spec,
             "splits": splits,
-            "shards": [
-                {
-                    "name": summary.name,
-                    "split": summary.split,
-                    "count": summary.count,
-                    "listed": summary.listed,
-                    "bytes": summary.bytes,
-                    "sha256": summary.sha256,
-                    "index_bytes": summary.index_bytes,
-                    "index_sha256": summary.index_sha256,
-                    "samples_sha256": digest(),
-                }
-                for summary, digest in digests
-            ],
+            "shards": shard_entries(summaries, store),
             "totals": totals,
             "classes": [
                 {"label": label, "name": name, "count": findings.classes[label]}
@@ -219,6 +203,27 @@ def build_manifest(
         },
         "run": run,
     }
+
+
+def shard_entries(summaries: Sequence[ShardSummary], store: Store) -> list[dict[str, Any]]:
+    """What the manifest says of each shard."""
+    digests = in_order(
+        lambda summary: _file_digest(store, samples_name(summary.number)), summaries, store.reads_at_once
+    )
+    return [
+        {
+            "name": summary.name,
+            "split": summary.split,
+            "count": summary.count,
+            "listed": summary.listed,
+            "bytes": summary.bytes,
+            "sha256": summary.sha256,
+            "index_bytes": summary.index_bytes,
+            "index_sha256": summary.index_sha256,
+            "samples_sha256": digest(),
+        }
+        for summary, digest in digests
+    ]
 
 
 def write_manifest(store: Store, plan: Plan, manifest: dict[str, Any]) -> None:
