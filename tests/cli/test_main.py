@@ -107,7 +107,7 @@ WRONG = [
     ("prepare photos out --events no/such/folder/x", 2, r"cannot write events to .*Choose another file for --events"),
     # the other commands
     ("verify nowhere", 2, r"there is nothing at nowhere; name a folder, a shard or a pattern"),
-    ("verify empty", 2, r"empty holds no TFRecord file"),
+    ("verify empty", 2, r"empty holds no shard"),
     ("verify gsx://bucket/x", 2, r"gsx://"),
     ("verify done --quick --repair", 2, r"--repair has to read every record; leave --quick away"),
     ("verify done --workers 0", 2, r"--workers is 0; it takes a number of at least 1"),
