@@ -45,16 +45,14 @@ def add_flags(
         if kind is bool:
             target.add_argument(flag, action="store_true", **options)
             continue
-        required = parameter.default is inspect.Parameter.empty
-        if not required and parameter.default not in (None, (), ""):
+        if parameter.default not in (None, (), ""):
             options["help"] += f" [{str(parameter.default).replace('%', '%%')}]"
         options["choices" if choices else "type"] = choices or kind
         options["metavar"] = "{" + ",".join(choices) + "}" if choices else _METAVARS.get(kind, "TEXT")
         target.add_argument(
             flag,
             action="append" if many else "store",
-            default=None if required else list(parameter.default) if many else parameter.default,
-            required=required,
+            default=list(parameter.default) if many else parameter.default,
             **options,
         )
 

@@ -73,7 +73,7 @@ def convert(
     source: str,
     dest: str,
     *,
-    format: FormatName,
+    format: FormatName = "tfrecord",
     compression: Compression = "none",
     workers: int | None = None,
     on_exists: Literal["resume", "overwrite", "fail"] = "resume",
