@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from shardmill.arguments import checked
 from shardmill.errors import UsageError
 from shardmill.model.analysis import analyse
 from shardmill.operations.model.result import ModelResult, plain
@@ -17,6 +18,7 @@ from shardmill.speedtest.record import RESULTS, Measurement, read_measurements, 
 MODEL_FILE: Final = "model.json"
 
 
+@checked
 def model(*runs: str, out: str | None = None) -> ModelResult:
     """Fit models to the measurements of speed tests: coefficients with error bars, which factor matters, what limits.
 
