@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,14 @@ def test_the_format_the_batch_and_the_reads_to_use() -> None:
 def test_more_parallel_reads_that_gain_nothing() -> None:
     found = said(measurements(parallel_reads=(2, 4), num_batches=(8, 32)))
     assert "gains nothing that can be told" in the(found, "2 parallel reads gains").sentence
+
+
+def test_parallel_reads_are_judged_at_the_concurrency_that_is_advised() -> None:
+    """Two readers with one read each fill two cores as well as one with two: beside each other, more reads gain nothing."""
+    rows = measurements(formats=("tfrecord",), parallel_reads=(1, 2), concurrency=(2,), num_batches=(8, 32), noise=0.01)
+    finding = the(said(rows), "parallel read gains nothing")
+    assert "with 2 readers at once" in finding.sentence
+    assert finding.number == pytest.approx(1, abs=0.03)
 
 
 def test_the_processor_limits() -> None:
@@ -178,6 +187,8 @@ def test_runs_that_agree(tmp_path: Path) -> None:
     assert made is not None
     assert [finding.number for finding in made.findings] == [100, pytest.approx(100 * far.close / 12)]
     assert agreement_section(runs[:1]) is None
+    on_spark = [replace(row, engine="spark") for row in measurements(1, **grid)]  # type: ignore[arg-type]
+    assert agreements([runs[0], open_run(write_run(tmp_path / "spark", on_spark))]) == []
 
 
 def test_the_interval_of_a_share() -> None:

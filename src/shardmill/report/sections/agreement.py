@@ -21,6 +21,7 @@ from shardmill.units import format_count
 
 CLOSE: Final = 0.10
 """Medians that differ by no more agree."""
+_FEWEST: Final = 3
 _ID: Final = "agreement"
 _Z: Final = 1.959964
 
@@ -41,15 +42,15 @@ class Agreement:
 
 
 def agreements(runs: Sequence[Run]) -> list[Agreement]:
-    """The first run with each of the others, where they have combinations in common."""
+    """The first run with each of the others, where they have at least three combinations in common, by the same engine."""
     if len(runs) < 2:
         return []
     medians = [_medians(run) for run in runs]
     found = []
     for run, theirs in zip(runs[1:], medians[1:], strict=True):
-        common = sorted(cell for cell in medians[0] if cell in theirs)
-        if common:
-            cells = tuple((cell, medians[0][cell], theirs[cell]) for cell in common)
+        common = sorted(key for key in medians[0] if key in theirs)
+        if len(common) >= _FEWEST:
+            cells = tuple((cell, medians[0][cell, engine], theirs[cell, engine]) for cell, engine in common)
             found.append(Agreement(runs[0].path.name, run.path.name, cells))
     return found
 
@@ -92,12 +93,12 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _medians(run: Run) -> Mapping[Cell, float]:
-    rates: dict[Cell, list[float]] = {}
+def _medians(run: Run) -> Mapping[tuple[Cell, str], float]:
+    rates: dict[tuple[Cell, str], list[float]] = {}
     for row in read_measurements(run.path):
         if counted(row):
-            rates.setdefault(row.cell, []).append(row.images_per_s)
-    return {cell: median(values) for cell, values in rates.items()}
+            rates.setdefault((row.cell, row.engine), []).append(row.images_per_s)
+    return {key: median(values) for key, values in rates.items()}
 
 
 def _figure(one: Agreement) -> Node:

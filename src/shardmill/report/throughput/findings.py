@@ -138,9 +138,12 @@ def _speed_ups(study: Study, arms: Sequence[ArmAnalysis], source: str) -> Iterat
 
 def _levels(study: Study, best: ArmAnalysis, source: str) -> Iterator[Finding]:
     """The fewest parallel reads that are as good as the best."""
-    by_level = {level: _at(best.seen, level) for level in sorted({cell.parallel_reads for cell in best.seen.cells})}
+    crowd = best.roofline.cell.concurrency
+    seen = best.seen.only(best.seen.concurrency == crowd)
+    by_level = {int(level): _at(seen, int(level)) for level in sorted(set(seen.parallel_reads))}
     if len(by_level) < 2:
         return
+    at_once = f" with {crowd} readers at once" if crowd > 1 else ""
     first, *rest = by_level
     gains: dict[int, Ratio] = {}
     for level in rest:
@@ -153,7 +156,7 @@ def _levels(study: Study, best: ArmAnalysis, source: str) -> Iterator[Finding]:
     if not gains[top].sure or gains[top].value < 1 + _WORTH:
         yield Finding(
             "batch",
-            f"More than {format_count(first, 'parallel read')} gains nothing that can be told for {best.name}: {top} give "
+            f"More than {format_count(first, 'parallel read')} gains nothing that can be told for {best.name}{at_once}: {top} give "
             f"{quantity(gains[top].value, 'x', bare=True)} times the throughput of {first}.",
             gains[top].value,
             "x",
@@ -165,7 +168,7 @@ def _levels(study: Study, best: ArmAnalysis, source: str) -> Iterator[Finding]:
     more = f"; {top} give {quantity(gains[top].value, 'x', bare=True)} times" if top != enough else ""
     yield Finding(
         "batch",
-        f"Use {enough} parallel reads for {best.name}: {quantity(gains[enough].value, 'x', bare=True)} times the throughput of "
+        f"Use {enough} parallel reads for {best.name}{at_once}: {quantity(gains[enough].value, 'x', bare=True)} times the throughput of "
         f"{first}{more}.",
         gains[enough].value,
         "x",
