@@ -54,12 +54,6 @@ class Roofline:
     """CPU seconds an image that decoding adds, where passes without it were measured too."""
     limit: Limit
 
-    @property
-    def room(self) -> float:
-        """How many times as fast it could be until the other ceiling, or the same one, is met."""
-        ceilings = [self.processor.value] + ([self.reading.value] if self.reading is not None else [])
-        return min(ceilings) / self.rate.value
-
 
 def rooflines(arms: Mapping[Arm, Sequence[Timed]], cores: int) -> dict[Arm, Roofline]:
     """For each arm that has passes, `cores` being those of the machine that measured."""
