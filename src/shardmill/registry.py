@@ -46,6 +46,14 @@ STORES: Final[Mapping[str, Plugin]] = {
     "gs": Plugin("shardmill.storage.gcs:GcsClient", extra="gcp"),
     "s3": Plugin("shardmill.storage.s3:S3Client", extra="aws"),
 }
+SEARCH_STRATEGIES: Final[Mapping[str, Plugin]] = {
+    "shardmill": Plugin("shardmill.search.physical:PhysicalStrategy"),
+    "cherrypick": Plugin("shardmill.search.cherrypick:CherryPickStrategy"),
+    "ernest": Plugin("shardmill.search.ernest:ErnestStrategy"),
+    "coordinate": Plugin("shardmill.search.simple:CoordinateStrategy"),
+    "random": Plugin("shardmill.search.simple:RandomStrategy"),
+    "exhaustive": Plugin("shardmill.search.simple:ExhaustiveStrategy"),
+}
 
 
 def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any]:

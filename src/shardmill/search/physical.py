@@ -1,0 +1,220 @@
+"""The default strategy, `shardmill`: random physical surfaces weighted by Bayes, with a Gaussian process for their errors.
+
+    score of a shape = a surface of `surfaces.py` + a constant + a smooth error (Gaussian process) + noise of one run
+
+Each pair of surface and kernel is a hypothesis; its weight is the probability of the scores seen under it, times that of the
+failures seen. Everything the search says is an average over the weighted hypotheses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shardmill.search.base import Belief, Goal, Problem, Proposal, Trial
+from shardmill.search.gaussian import Floats, Posterior, condition, expected_improvement, matern52, normal_cdf
+from shardmill.search.shapes import Shape, ShapeTable, family_distance
+from shardmill.search.surfaces import Prior, Surfaces, draw_surfaces
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that was chosen by measurement; `docs/search.md` tells how."""
+
+    prior: Prior = field(default_factory=Prior)
+    length_scales: tuple[float, ...] = (0.7, 1.5, 3.0)
+    """Of the error, in doublings of cores or memory."""
+    amplitudes: tuple[float, ...] = (0.04, 0.1, 0.2, 0.35)
+    """Standard deviations of the error, in log score."""
+    noises: tuple[float, ...] = (0.03,)
+    """Standard deviations of one run, in log score."""
+    hypotheses: int = 384
+    """Pairs of surface and kernel that are kept for predictions."""
+    tempering: float = 1.0
+    """Power of the likelihood; below 1 trusts the model less."""
+    failure_rate: float = 0.03
+    """Probability that a run fails for reasons no model explains."""
+    breaking: float = 0.2
+    """How readily a run dies for each e-fold it is longer, or shorter of memory, than any that ended well."""
+    caution: float = 1.0
+    """What a failed first run costs, in log score."""
+
+
+class PhysicalStrategy:
+    """Expected improvement times probability of success under the weighted hypotheses."""
+
+    def __init__(self, problem: Problem, seed: int, goal: Goal, settings: Settings = Settings()) -> None:
+        self.problem, self.goal, self.settings, self.seed = problem, goal, settings, seed
+        pool = _pool(problem.shapes, settings.prior)
+        chosen = np.random.default_rng([seed, 1]).choice(
+            len(pool.log_time), min(settings.prior.surfaces, len(pool.log_time)), replace=False
+        )
+        self._log_time = pool.log_time[chosen]
+        self._pressure = pool.pressure[chosen]
+        self._surfaces = self._log_time - problem.time_offset
+        self._covariance, self._noise = _bank(problem.shapes, settings)
+
+    def propose(self, trials: Sequence[Trial]) -> Proposal:
+        untried = self.problem.untried(trials)
+        view = self.view(trials)
+        best = self.problem.best(trials)
+        confidence = view.confidence(best, untried, self.problem, self.goal)
+        stop = best is not None and confidence >= self.goal.probability
+        if not untried:
+            return Proposal(None, "every shape has been tried", True, view.belief, confidence=1.0)
+        gain = view.gain(best, self.problem, self.settings.caution)
+        index = max(untried, key=lambda shape: gain[shape])
+        return Proposal(index, "", stop, view.belief, confidence=confidence)
+
+    def view(self, trials: Sequence[Trial]) -> View:
+        """The weighted hypotheses after `trials`."""
+        settings, problem = self.settings, self.problem
+        rng = np.random.default_rng([self.seed, 2, len(trials)])
+        ended = [trial for trial in trials if trial.outcome == "ok"]
+        seen = np.array([trial.shape for trial in ended], dtype=np.intp)
+        scores = np.array([problem.score(trial) for trial in ended])
+        residuals = scores[None, :] - self._surfaces[:, seen]
+        posterior = condition(self._covariance, self._noise, seen, residuals)
+        log_weight = settings.tempering * posterior.log_likelihood
+        broken = np.array([trial.shape for trial in trials if trial.outcome in ("failed", "timeout")], dtype=np.intp)
+        smooth = _failure_rate(problem, settings, seen, broken)
+        if len(broken) or len(seen):
+            log_weight = log_weight + self._failure_likelihood(seen, broken)[:, None]
+        weight = np.exp(log_weight - log_weight.max()).ravel()
+        cumulated = np.cumsum(weight)
+        points = (rng.random() + np.arange(settings.hypotheses)) / settings.hypotheses * cumulated[-1]
+        pairs = np.minimum(np.searchsorted(cumulated, points), len(weight) - 1)
+        surface, kernel = np.divmod(pairs, len(self._noise))
+        mean = self._surfaces[surface] + posterior.mean_shift(residuals[surface], kernel)
+        variance = np.diagonal(posterior.covariance, axis1=1, axis2=2)[kernel]
+        if not len(seen):
+            mean, variance = mean - mean.mean(axis=1, keepdims=True), variance - CONSTANT_VARIANCE
+        success = (1.0 - smooth)[None, :] * (1.0 - self._breaking(surface, seen))
+        return View(
+            mean, np.sqrt(np.maximum(variance, 1e-10)), success, kernel, posterior, self._noise, rng, len(seen) == 0
+        )
+
+    def _breaking(self, surface: NDArray[np.intp], seen: NDArray[np.intp]) -> Floats:
+        """Probability that a run dies of a time limit or of memory, under each surface; shape (m, K)."""
+        log_time, pressure = self._log_time[surface], self._pressure[surface]
+        if len(seen):
+            late = np.clip(log_time - log_time[:, seen].max(axis=1, keepdims=True), 0.0, None)
+            tight = np.clip(pressure - np.maximum(pressure[:, seen].max(axis=1, keepdims=True), 0.0), 0.0, None)
+        else:
+            late, tight = np.zeros_like(log_time), np.clip(pressure, 0.0, None)
+        return 1.0 - np.exp(-self.settings.breaking * (late + tight))
+
+    def _failure_likelihood(self, seen: NDArray[np.intp], broken: NDArray[np.intp]) -> Floats:
+        every = np.arange(len(self._surfaces))
+        dying = self._breaking(every, seen)
+        rate = self.settings.failure_rate
+        return np.log(rate + (1.0 - rate) * dying[:, broken]).sum(axis=1)
+
+
+CONSTANT_VARIANCE = 25.0
+
+
+@dataclass(frozen=True)
+class View:
+    """m weighted hypotheses."""
+
+    mean: Floats
+    deviation: Floats
+    success: Floats
+    kernel: NDArray[np.intp]
+    posterior: Posterior
+    noise: Floats
+    rng: np.random.Generator
+    blind: bool
+
+    @cached_property
+    def belief(self) -> Belief:
+        spread = self.rng.standard_normal((4, *self.mean.shape)) * self.deviation + self.mean
+        low, median, high = np.quantile(spread.reshape(-1, self.mean.shape[1]), (0.05, 0.5, 0.95), axis=0)
+        return Belief(median, low, high, self.success.mean(axis=0))
+
+    def gain(self, best: Trial | None, problem: Problem, caution: float) -> Floats:
+        """Expected improvement on the best so far, by a run that succeeds; shape (K,)."""
+        if best is None:
+            lowest = np.min(self.mean, axis=1, keepdims=True)
+            threshold = lowest + 0.1 if self.blind else lowest
+            value = np.where(self.mean <= threshold + 1e-9, 1.0, np.exp(-(self.mean - lowest) / 0.1))
+            if self.blind:
+                value = -(self.mean - lowest)
+                return np.mean(value, axis=0) + caution * (np.mean(self.success, axis=0) - 1)
+            within = normal_cdf((problem.limits - self.mean) / self.deviation)
+            return np.mean(value * self.success * within, axis=0)
+        threshold = np.minimum(problem.score(best), problem.limits)
+        improvement = expected_improvement(self.mean, self.deviation, threshold)
+        gap = problem.score(best) - threshold
+        reach = normal_cdf((threshold - self.mean) / self.deviation)
+        finite = np.where(np.isfinite(gap), gap, 0.0)
+        return np.mean(self.success * (improvement + reach * finite), axis=0)
+
+    def draws(self) -> Floats:
+        """One joint draw of the noise-free scores of all candidates under each hypothesis; shape (m, K)."""
+        drawn = self.mean.copy()
+        for kernel in np.unique(self.kernel):
+            rows = np.flatnonzero(self.kernel == kernel)
+            covariance = self.posterior.covariance[kernel]
+            values, vectors = np.linalg.eigh(covariance)
+            root = vectors * np.sqrt(np.maximum(values, 0.0))
+            drawn[rows] += self.rng.standard_normal((len(rows), len(values))) @ root.T
+        return drawn
+
+    def confidence(self, best: Trial | None, untried: Sequence[int], problem: Problem, goal: Goal) -> float:
+        """Probability that no untried shape beats the best by more than the tolerance."""
+        if best is None:
+            return 0.0
+        if not untried:
+            return 1.0
+        drawn = self.draws()[:, untried]
+        works = self.rng.random(drawn.shape) < self.success[:, untried]
+        bar = np.minimum(problem.score(best) - np.log1p(goal.tolerance), problem.limits[untried])
+        return float(1.0 - np.mean((works & (drawn < bar)).any(axis=1)))
+
+
+def _failure_rate(problem: Problem, settings: Settings, seen: NDArray[np.intp], broken: NDArray[np.intp]) -> Floats:
+    """Failures that no hypothesis explains, smoothed over neighbours; shape (K,)."""
+    near = _nearness(problem.shapes)
+    prior_runs = 1.0
+    failed = near[:, broken].sum(axis=1)
+    tried = failed + near[:, seen].sum(axis=1)
+    return (settings.failure_rate * prior_runs + failed) / (prior_runs + tried)
+
+
+@lru_cache(maxsize=8)
+def _nearness(shapes: tuple[Shape, ...]) -> Floats:
+    return np.exp(-0.5 * _squared_distance(ShapeTable(shapes)) / 0.5**2)
+
+
+def _squared_distance(table: ShapeTable) -> Floats:
+    """In doublings of total cores, cores a node and memory a core; a change of family counts as one."""
+    columns = [np.log2(table.nodes * table.node_cores), np.log2(table.node_cores)]
+    columns.append(np.log2(table.node_memory_gb / table.node_cores))
+    columns += list(table.extras.T)
+    points = np.column_stack(columns)
+    gaps: Floats = ((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2)
+    return gaps + family_distance(table)
+
+
+@lru_cache(maxsize=8)
+def _bank(shapes: tuple[Shape, ...], settings: Settings) -> tuple[Floats, Floats]:
+    squared = _squared_distance(ShapeTable(shapes))
+    covariances, noises = [], []
+    for length in settings.length_scales:
+        base = matern52(squared / length**2)
+        for amplitude in settings.amplitudes:
+            for noise in settings.noises:
+                covariances.append(amplitude**2 * base + CONSTANT_VARIANCE)
+                noises.append(noise**2)
+    return np.array(covariances), np.array(noises)
+
+
+@lru_cache(maxsize=8)
+def _pool(shapes: tuple[Shape, ...], prior: Prior) -> Surfaces:
+    return draw_surfaces(ShapeTable(shapes), replace(prior, surfaces=5 * prior.surfaces), np.random.default_rng(0))
