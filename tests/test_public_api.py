@@ -57,10 +57,10 @@ def test_all_names_are_there() -> None:
 def test_commands_are_functions_whatever_was_imported_before() -> None:
     program = """
 import shardmill
-from shardmill.cli.main import COMMANDS
+from shardmill.cli.main import COMMANDS, module_of
 from importlib import import_module
 for name in COMMANDS:
-    import_module(f"shardmill.cli.{name}")
+    import_module(module_of(name))
 from shardmill import demo, doctor, prepare, show, speedtest, verify
 for function in (demo, doctor, prepare, show, speedtest, verify):
     assert callable(function) and getattr(shardmill, function.__name__) is function

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from shardmill.operations.fetch import FetchResult, fetch
     from shardmill.operations.model.result import ModelResult
     from shardmill.operations.model.run import model
+    from shardmill.operations.pick.bench import BenchPickResult, bench_pick
+    from shardmill.operations.pick.result import PickResult
+    from shardmill.operations.pick.run import pick
     from shardmill.operations.prepare.result import PrepareResult
     from shardmill.operations.prepare.run import prepare
     from shardmill.operations.report.run import ReportResult, report
@@ -39,6 +42,7 @@ from shardmill.errors import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "BenchPickResult",
     "ClusterError",
     "ConvertResult",
     "DamageError",
@@ -49,6 +53,7 @@ __all__ = [
     "Images",
     "MissingExtraError",
     "ModelResult",
+    "PickResult",
     "PrepareResult",
     "ReportResult",
     "ResumableError",
@@ -59,6 +64,7 @@ __all__ = [
     "UsageError",
     "VerifyResult",
     "__version__",
+    "bench_pick",
     "convert",
     "demo",
     "doctor",
@@ -66,6 +72,7 @@ __all__ = [
     "fetch",
     "model",
     "open",
+    "pick",
     "prepare",
     "report",
     "show",
@@ -81,6 +88,10 @@ _HOMES: Final = {
     "FetchResult": "operations.fetch",
     "Images": "loading.images",
     "ModelResult": "operations.model.result",
+    "BenchPickResult": "operations.pick.bench",
+    "PickResult": "operations.pick.result",
+    "bench_pick": "operations.pick.bench",
+    "pick": "operations.pick.run",
     "PrepareResult": "operations.prepare.result",
     "ReportResult": "operations.report.run",
     "ShowResult": "operations.show.result",

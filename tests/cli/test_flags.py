@@ -10,10 +10,10 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from shardmill.cli.flags import add_flags, argument_texts, dashed, summary
-from shardmill.cli.main import COMMANDS, main
+from shardmill.cli.main import COMMANDS, main, module_of
 from shardmill.cli.parse import Command
 
-PARSERS: dict[str, Command] = {name: import_module(f"shardmill.cli.{name}").COMMAND for name in COMMANDS}
+PARSERS: dict[str, Command] = {name: import_module(module_of(name)).COMMAND for name in COMMANDS}
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: command.function for name, command in PARSERS.items()}
 INTERNAL = {"on_event", "on_progress", "say"}
 """Callables have no place on a command line."""

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator
 from importlib import import_module
 
-from shardmill.cli.main import COMMANDS
+from shardmill.cli.main import COMMANDS, module_of
 from tools.reference.markdown import escaped
 
 
@@ -16,7 +16,7 @@ def page() -> str:
     parts = ["# Commands\n", "`shardmill COMMAND --help` says the same in the terminal.\n"]
     parts += ["\n".join(f"- [`{name}`](#{name}): {text}" for name, text in COMMANDS.items()) + "\n"]
     for name in COMMANDS:
-        command = import_module(f"shardmill.cli.{name}").COMMAND
+        command = import_module(module_of(name)).COMMAND
         parts += [f"## {name}\n", *_command(command.parser(), command.examples)]
     return "\n".join(parts)
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import shtab
 
-from shardmill.cli.main import COMMANDS
+from shardmill.cli.main import COMMANDS, module_of
 from shardmill.cli.parse import Command, Parser
 
 _EXAMPLES: Final = """\
@@ -42,7 +42,7 @@ def whole_parser() -> argparse.ArgumentParser:
     parser = Parser(prog="shardmill")
     commands = parser.add_subparsers()
     for name, text in COMMANDS.items():
-        command: Command = import_module(f"shardmill.cli.{name}").COMMAND
+        command: Command = import_module(module_of(name)).COMMAND
         child = commands.add_parser(name, help=text, parents=[command.parser()], add_help=False)
         for action in child._get_positional_actions():
             if not action.choices:

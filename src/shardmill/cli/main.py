@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "speedtest": "how fast a data set is read, over a grid of factors",
     "fetch": "a public set of images to try things on",
     "model": "which factor matters for throughput, by how much, and what limits",
+    "pick": "the cheapest cluster shape that meets a deadline, in few trial runs",
+    "bench-pick": "how well search strategies pick, over traces of measured runs",
     "report": "one page from any set of runs, with what to do about it",
     "doctor": "what works on this machine, with remedies",
     "completion": "a script that completes commands and flags in your shell",
@@ -70,10 +72,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def module_of(name: str) -> str:
+    """The module of the command called `name`."""
+    return f"shardmill.cli.{name.replace('-', '_')}"
+
+
 def _run(name: str, words: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        command = import_module(f"shardmill.cli.{name}")
+        command = import_module(module_of(name))
         code: int = command.run(words)
     except ShardmillError as error:  # anything else is a bug of ours: let its traceback show
         print("shardmill:", *map(printable, str(error).splitlines()), sep=" ", file=sys.stderr)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from shardmill.registry import SEARCH_STRATEGIES, load
-from shardmill.search.base import Goal, Objective, Problem, StrategyFactory, Trial
+from shardmill.search.base import Goal, Objective, Problem, Trial
+from shardmill.search.experience import make_strategy
 from shardmill.search.replay import Replay
 from shardmill.traces import TraceRow
 
@@ -59,13 +59,12 @@ def run_search(
     objective: Objective = "cost",
     deadline_s: float | None = None,
     goal: Goal = Goal(),
-    factory: StrategyFactory | None = None,
+    history: Sequence[Sequence[TraceRow]] = (),
 ) -> Search:
     """Search one workload until both the optimum has been tried and the strategy's own rule has ended the search."""
     replay = Replay(rows, seed)
     problem = Problem(replay.shapes, objective, deadline_s)
-    make: Callable[..., object] = factory or load(SEARCH_STRATEGIES, "strategy", name)
-    strategy = make(problem, seed, goal)
+    strategy = make_strategy(name, problem, seed, goal, history)
     times = replay.true_runtimes_s()
     worth = times * problem.table.usd_per_s if objective == "cost" else times
     answers = np.where(times <= (deadline_s or math.inf), worth, math.inf)
@@ -77,7 +76,7 @@ def run_search(
     said: tuple[tuple[int, bool], ...] = ()
     spent = [0.0]
     while True:
-        proposal = strategy.propose(trials)  # type: ignore[attr-defined]  # a Strategy, made by the registry
+        proposal = strategy.propose(trials)
         best = problem.best(trials)
         if best is not None and not said and proposal.confidence is not None and proposal.confidence >= goal.probability:
             said = ((len(trials), bool(worth[best.shape] <= optimum * (1 + goal.tolerance) + 1e-12)),)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,10 @@ class Settings:
     """Probability that a run fails for reasons no model explains."""
     breaking: float = 0.2
     """How readily a run dies for each e-fold it is longer, or shorter of memory, than any that ended well."""
+    history_share: float = 0.3
+    """Prior weight of surfaces that explain earlier workloads, where there are any."""
+    history_runs: float = 8.0
+    """How many runs of an earlier workload count in full; more would leave one surface of each."""
     caution: float = 1.0
     """What a failed first run costs, in log score."""
 
@@ -47,7 +52,14 @@ class Settings:
 class PhysicalStrategy:
     """Expected improvement times probability of success under the weighted hypotheses."""
 
-    def __init__(self, problem: Problem, seed: int, goal: Goal, settings: Settings = Settings()) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        seed: int,
+        goal: Goal,
+        settings: Settings = Settings(),
+        history: Sequence[Sequence[Trial]] = (),
+    ) -> None:
         self.problem, self.goal, self.settings, self.seed = problem, goal, settings, seed
         pool = _pool(problem.shapes, settings.prior)
         chosen = np.random.default_rng([seed, 1]).choice(
@@ -57,6 +69,27 @@ class PhysicalStrategy:
         self._pressure = pool.pressure[chosen]
         self._surfaces = self._log_time - problem.time_offset
         self._covariance, self._noise = _bank(problem.shapes, settings)
+        self._log_prior = self._experience(history)
+
+    def _experience(self, history: Sequence[Sequence[Trial]]) -> Floats:
+        """Log prior weight of each surface: a share for those that explain earlier workloads, the rest for all alike."""
+        count = len(self._surfaces)
+        flat = np.full(count, 1.0 / count)
+        known = []
+        for trials in history:
+            ended = [trial for trial in trials if trial.outcome == "ok"]
+            if len(ended) < 4:
+                continue
+            seen = np.array([trial.shape for trial in ended], dtype=np.intp)
+            scores = np.array([self.problem.score(trial) for trial in ended])
+            likelihood = condition(self._covariance, self._noise, seen, scores - self._surfaces[:, seen]).log_likelihood
+            best = likelihood.max(axis=1) * min(1.0, self.settings.history_runs / len(ended))
+            weight = np.exp(best - best.max())
+            known.append(weight / weight.sum())
+        if not known:
+            return np.zeros(count)
+        share = self.settings.history_share
+        return np.log(((1.0 - share) * flat + share * np.mean(known, axis=0)) * count)
 
     def propose(self, trials: Sequence[Trial]) -> Proposal:
         untried = self.problem.untried(trials)
@@ -68,18 +101,37 @@ class PhysicalStrategy:
             return Proposal(None, "every shape has been tried", True, view.belief, confidence=1.0)
         gain = view.gain(best, self.problem, self.settings.caution)
         index = max(untried, key=lambda shape: gain[shape])
-        return Proposal(index, "", stop, view.belief, confidence=confidence)
+        return Proposal(index, self._reason(index, gain, view, best, len(trials)), stop, belief, confidence=confidence)
+
+    def _reason(self, index: int, gain: Floats, view: View, best: Trial | None, runs: int) -> str:
+        if runs == 0:
+            return "a safe middle: likely to end well and to tell much about the others"
+        if best is None:
+            return "nothing has kept the limits yet, and this one is likeliest to"
+        gap = self.problem.score(best) - view.mean[:, index]
+        better = float(np.mean(normal_cdf(gap / view.deviation[:, index]) * view.success[:, index]))
+        if better > 0.5:
+            return f"expected to be better than the best so far ({better:.0%} likely)"
+        if better > 0.15:
+            return f"a fair chance ({better:.0%}) of being better than the best so far"
+        return f"a small chance ({better:.0%}) of being better, and no other shape has a larger one for what it would gain"
 
     def view(self, trials: Sequence[Trial]) -> View:
         """The weighted hypotheses after `trials`."""
         settings, problem = self.settings, self.problem
         rng = np.random.default_rng([self.seed, 2, len(trials)])
-        ended = [trial for trial in trials if trial.outcome == "ok"]
-        seen = np.array([trial.shape for trial in ended], dtype=np.intp)
-        scores = np.array([problem.score(trial) for trial in ended])
+        ended = [trial for trial in trials if trial.outcome == "ok" and trial.fraction == 1.0]
+        cut = [trial for trial in trials if trial.outcome == "cut" and trial.runtime_s is not None]
+        seen = np.array([trial.shape for trial in (*ended, *cut)], dtype=np.intp)
+        scores = np.array([problem.score(trial) for trial in (*ended, *cut)])
+        vague = np.zeros(len(seen))
+        if cut and ended:  # a run that was cut says "worse than this": how much worse, the others tell
+            expected = self.view(ended).mean[:, seen[len(ended) :]].mean(axis=0)
+            scores[len(ended) :] = np.maximum(scores[len(ended) :] + CUT_MARGIN, expected)
+            vague[len(ended) :] = CUT_MARGIN**2
         residuals = scores[None, :] - self._surfaces[:, seen]
-        posterior = condition(self._covariance, self._noise, seen, residuals)
-        log_weight = settings.tempering * posterior.log_likelihood
+        posterior = condition(self._covariance, self._noise, seen, residuals, vague)
+        log_weight = settings.tempering * posterior.log_likelihood + self._log_prior[:, None]
         broken = np.array([trial.shape for trial in trials if trial.outcome in ("failed", "timeout")], dtype=np.intp)
         smooth = _failure_rate(problem, settings, seen, broken)
         if len(broken) or len(seen):
@@ -115,7 +167,10 @@ class PhysicalStrategy:
         return np.log(rate + (1.0 - rate) * dying[:, broken]).sum(axis=1)
 
 
-CONSTANT_VARIANCE = 25.0
+CONSTANT_VARIANCE: Final = 25.0
+"""Of the unknown level of the scores: anything from a cent to thousands of dollars."""
+CUT_MARGIN: Final = 0.15
+"""How far beyond the limit, in log score, a run is taken to be that was cut off there."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +188,8 @@ class View:
 
     @cached_property
     def belief(self) -> Belief:
-        spread = self.rng.standard_normal((4, *self.mean.shape)) * self.deviation + self.mean
+        of_a_run = np.sqrt(self.deviation**2 + self.noise[self.kernel][:, None])
+        spread = np.random.default_rng(0).standard_normal((4, *self.mean.shape)) * of_a_run + self.mean
         low, median, high = np.quantile(spread.reshape(-1, self.mean.shape[1]), (0.05, 0.5, 0.95), axis=0)
         return Belief(median, low, high, self.success.mean(axis=0))
 

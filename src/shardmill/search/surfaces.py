@@ -33,9 +33,9 @@ class Prior:
     surfaces: int = 6000
     family_speed: float = 0.35
     """Standard deviation of the log speed of a family's core."""
-    serial: tuple[float, float] = (-3.5, 0.5)
+    serial: tuple[float, float] = (-2.5, 1.0)
     """Log10 of the part on one core, over the parallel part at the middle candidate: uniform between."""
-    per_node: tuple[float, float] = (-3.5, 0.0)
+    per_node: tuple[float, float] = (-3.0, 0.5)
     """The same of the part that grows with the number of nodes."""
     per_disk: tuple[float, float] = (-2.5, 0.7)
     """The same of the part that each node's disk and network do."""

@@ -1,0 +1,41 @@
+"""`shardmill pick`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from shardmill.cli.parse import Command, print_json
+from shardmill.operations.pick.result import lines
+from shardmill.operations.pick.run import pick
+
+_GROUPS: Final = {
+    "trace": "where runs come from",
+    "objective": "what is wanted",
+    "budget": "when to stop",
+    "strategy": "how to search",
+    "out": "results",
+}
+_EXAMPLES: Final = """\
+  shardmill pick --trace sweeps/trace.csv
+  shardmill pick --trace arrow.csv --workload lr_spark_bigdata --deadline 1800 --out runs/pick/
+  shardmill pick --trace arrow.csv --workload join_spark_huge --budget 5 --cut-off 1.5
+"""
+
+COMMAND: Final = Command("pick", pick, groups=_GROUPS, examples=_EXAMPLES)
+
+
+def run(words: Sequence[str]) -> int:
+    arguments, as_json = COMMAND.parse(words)
+    result = pick(**arguments, on_step=_tell)
+    if as_json:
+        print_json(result)
+    else:
+        print("\n".join(lines(result)))
+    return 0 if result.best is not None else 1
+
+
+def _tell(text: Sequence[str]) -> None:
+    for line in text:
+        print(line, file=sys.stderr, flush=True)
