@@ -39,6 +39,7 @@ ENGINES: Final[Mapping[str, Plugin]] = {
 PROVIDERS: Final[Mapping[str, Plugin]] = {}
 SECTIONS: Final[Mapping[str, Plugin]] = {
     "model": Plugin("shardmill.report.sections.model:section"),
+    "pick": Plugin("shardmill.report.sections.pick:section"),
     "speedtest": Plugin("shardmill.report.sections.speedtest:section"),
 }
 """What a report tells of each kind of run: a function that takes the opened `Run` and returns a `report.section.Section`."""

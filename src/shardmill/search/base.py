@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,6 +148,9 @@ class Goal:
 
     tolerance: float = 0.10
     probability: float = 0.90
+
+
+DEFAULT_GOAL: Final = Goal()
 
 
 class StrategyFactory(Protocol):

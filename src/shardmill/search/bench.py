@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shardmill.search.base import Goal, Objective, Problem, Trial
+from shardmill.search.base import DEFAULT_GOAL, Goal, Objective, Problem, Trial
 from shardmill.search.experience import make_strategy
 from shardmill.search.replay import Replay
 from shardmill.traces import TraceRow
@@ -58,7 +58,7 @@ def run_search(
     *,
     objective: Objective = "cost",
     deadline_s: float | None = None,
-    goal: Goal = Goal(),
+    goal: Goal = DEFAULT_GOAL,
     history: Sequence[Sequence[TraceRow]] = (),
 ) -> Search:
     """Search one workload until both the optimum has been tried and the strategy's own rule has ended the search."""
@@ -73,12 +73,18 @@ def run_search(
     trials: list[Trial] = []
     curve: list[float] = []
     stopped: int | None = None
+    pick: Trial | None = None
     said: tuple[tuple[int, bool], ...] = ()
     spent = [0.0]
     while True:
         proposal = strategy.propose(trials)
         best = problem.best(trials)
-        if best is not None and not said and proposal.confidence is not None and proposal.confidence >= goal.probability:
+        if (
+            best is not None
+            and not said
+            and proposal.confidence is not None
+            and proposal.confidence >= goal.probability
+        ):
             said = ((len(trials), bool(worth[best.shape] <= optimum * (1 + goal.tolerance) + 1e-12)),)
         if stopped is None and (proposal.stop or proposal.shape is None):
             stopped = len(trials)
@@ -170,7 +176,9 @@ def summarise(searches: Sequence[Search], workload: str = "") -> Summary:
         p90_over_optimum=float(np.quantile(finite, 0.9)) if finite else math.nan,
         share_at_optimum=mean([float(search.over_optimum <= 1e-9) for search in searches]),
         search_share=mean([search.search_usd / search.exhaustive_usd for search in searches]),
-        said_share=mean([float(bool(search.said) and search.said[0][0] <= 10) for search in searches]) if speaks else None,
+        said_share=mean([float(bool(search.said) and search.said[0][0] <= 10) for search in searches])
+        if speaks
+        else None,
         said_true=mean([float(true) for _, true in spoken]) if speaks else None,
         keeps_limits=mean([float(search.keeps_limits) for search in searches]),
         curve=tuple(mean([_at(search.curve, count) for search in searches]) for count in range(1, 21)),

@@ -83,7 +83,8 @@ def encode(shapes: tuple[Shape, ...]) -> Floats:
     columns = [table.nodes * table.node_cores, table.node_cores, table.node_memory_gb / table.node_cores, fast]
     points = np.column_stack([*columns, *table.extras.T])
     span = points.max(axis=0) - points.min(axis=0)
-    return (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
+    scaled: Floats = (points - points.min(axis=0)) / np.where(span > 0, span, 1.0)
+    return scaled
 
 
 def spread_starts(points: Floats, count: int, rng: np.random.Generator) -> list[int]:

@@ -134,9 +134,7 @@ class ErnestStrategy:
         stop = best is not None and self._problem.score(best) <= expected[index]
         return Proposal(index, "the models expect it to be best", stop=stop)
 
-    def _experiment(
-        self, members: list[int], trials: Sequence[Trial], untried: set[int]
-    ) -> tuple[int, float] | None:
+    def _experiment(self, members: list[int], trials: Sequence[Trial], untried: set[int]) -> tuple[int, float] | None:
         """The next experiment of one machine type, as (shape, fraction); None when it has had its share."""
         parts = [fraction for fraction in self._problem.fractions if fraction < 1.0]
         own = [trial for trial in trials if trial.shape in members]
@@ -153,7 +151,9 @@ class ErnestStrategy:
         nodes = self._problem.table.nodes
         seen = ernest_features(np.array([t.fraction for t in own]), np.array([nodes[t.shape] for t in own]))
         features = ernest_features(np.array([part for _, part in choices]), np.array([nodes[m] for m, _ in choices]))
-        price = np.array([part * nodes[member] ** 0.5 for member, part in choices])  # longer on few nodes, dearer on many
+        price = np.array(
+            [part * nodes[member] ** 0.5 for member, part in choices]
+        )  # longer on few nodes, dearer on many
         return choices[next_experiment(seen, features, price)]
 
     def predict(self, trials: Sequence[Trial]) -> Floats:

@@ -97,8 +97,9 @@ class PhysicalStrategy:
         best = self.problem.best(trials)
         confidence = view.confidence(best, untried, self.problem, self.goal)
         stop = best is not None and confidence >= self.goal.probability
+        belief = None if view.blind else view.belief
         if not untried:
-            return Proposal(None, "every shape has been tried", True, view.belief, confidence=1.0)
+            return Proposal(None, "every shape has been tried", True, belief, confidence=1.0)
         gain = view.gain(best, self.problem, self.settings.caution)
         index = max(untried, key=lambda shape: gain[shape])
         return Proposal(index, self._reason(index, gain, view, best, len(trials)), stop, belief, confidence=confidence)
@@ -114,7 +115,9 @@ class PhysicalStrategy:
             return f"expected to be better than the best so far ({better:.0%} likely)"
         if better > 0.15:
             return f"a fair chance ({better:.0%}) of being better than the best so far"
-        return f"a small chance ({better:.0%}) of being better, and no other shape has a larger one for what it would gain"
+        return (
+            f"a small chance ({better:.0%}) of being better, and no other shape has a larger one for what it would gain"
+        )
 
     def view(self, trials: Sequence[Trial]) -> View:
         """The weighted hypotheses after `trials`."""

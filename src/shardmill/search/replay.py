@@ -64,7 +64,7 @@ def one_workload(rows: Sequence[TraceRow], name: str | None) -> tuple[str, tuple
     split = workloads(rows)
     if name is None and len(split) == 1:
         return next(iter(split.items()))
-    if name in split:
+    if name is not None and name in split:
         return name, split[name]
     known = ", ".join(split)
     problem = f"the trace has no workload {name!r}" if name else "the trace has several workloads"

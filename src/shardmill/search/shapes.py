@@ -48,7 +48,9 @@ class Shape:
     def family(self) -> str:
         """`c4` of `c4.xlarge`, `n2-highmem` of `n2-highmem-8`, with the kind of disk: machines that differ in size alone."""
         disk = dict(self.extra).get("disk_kind", "")
-        return re.sub(r"[-._]?(\d*x?large|medium|small|micro|\d+)$", "", self.machine_type) + (f" {disk}" if disk else "")
+        return re.sub(r"[-._]?(\d*x?large|medium|small|micro|\d+)$", "", self.machine_type) + (
+            f" {disk}" if disk else ""
+        )
 
     @property
     def label(self) -> str:
@@ -124,7 +126,8 @@ class ShapeTable:
 
 def family_distance(table: ShapeTable) -> NDArray[np.float64]:
     """1 where two shapes are of different families, else 0; shape (k, k)."""
-    return (table.family_index[:, None] != table.family_index[None, :]).astype(float)
+    different: NDArray[np.float64] = (table.family_index[:, None] != table.family_index[None, :]).astype(float)
+    return different
 
 
 def distinct(rows: Sequence[TraceRow]) -> dict[Shape, list[TraceRow]]:

@@ -78,7 +78,11 @@ class CoordinateStrategy:
             step = self._walk(start, scores)
             if step is not None:
                 shape, axis = step
-                name = ("number of nodes", "size of a node", "family of machine")[axis] if axis < 3 else "partitions or disks"
+                name = (
+                    ("number of nodes", "size of a node", "family of machine")[axis]
+                    if axis < 3
+                    else "partitions or disks"
+                )
                 return Proposal(shape, f"the best so far with another {name}", stop=ended)
             ended = ended or problem.best(trials) is not None
         return Proposal(None, "every shape has been tried", stop=True)

@@ -64,7 +64,7 @@ def draw_surfaces(table: ShapeTable, prior: Prior, rng: np.random.Generator) -> 
     def uniform(low: float, high: float) -> Floats:
         return rng.uniform(low, high, (count, 1))
 
-    nodes, node_cores, node_memory = table.nodes[None, :], table.node_cores[None, :], table.node_memory_gb[None, :]
+    nodes, node_cores = table.nodes[None, :], table.node_cores[None, :]
     log_cores = np.log(nodes * node_cores)
     middle = float(np.median(log_cores))
     speed = rng.normal(0.0, prior.family_speed, (count, len(table.families)))[:, table.family_index]
@@ -78,9 +78,9 @@ def draw_surfaces(table: ShapeTable, prior: Prior, rng: np.random.Generator) -> 
     log_pressure, slow_down = _memory(table, prior, rng)
     # The share that suffers from lack of memory is the parallel one: it is what is cached and shuffled.
     share = uniform(0.0, 1.0)
-    parallel = compute * (1.0 + slow_down * np.where(share < 0.7, 1.0, 0.0)) + 10.0 ** uniform(*prior.per_disk) * disks * (
-        1.0 + slow_down
-    )
+    parallel = compute * (1.0 + slow_down * np.where(share < 0.7, 1.0, 0.0)) + 10.0 ** uniform(
+        *prior.per_disk
+    ) * disks * (1.0 + slow_down)
     rest = 10.0 ** uniform(*prior.serial) + 10.0 ** uniform(*prior.per_node) * nodes / float(np.median(nodes))
     log_time = np.log(parallel + rest) - speed * (1.0 - 0.5 * share)
     if table.extras.shape[1]:
@@ -104,7 +104,7 @@ def _memory(table: ShapeTable, prior: Prior, rng: np.random.Generator) -> tuple[
     lacking = 1.0 - np.exp(-np.clip(pressure, 0.0, None))  # the share that does not fit
     low, high = np.log(prior.penalty[0]), np.log(prior.penalty[1])
     penalty = np.exp(rng.uniform(low, high, (count, 1)))
-    steepness = np.exp(rng.uniform(*np.log(prior.steepness), (count, 1)))
+    steepness = np.exp(rng.uniform(np.log(prior.steepness[0]), np.log(prior.steepness[1]), (count, 1)))
     return np.clip(pressure, -5.0, 5.0), penalty * lacking**steepness
 
 

@@ -94,7 +94,9 @@ def bench_pick(
     loaded = [(Path(trace).stem, workload, rows) for trace in traces for workload, rows in _workloads(trace)]
     known = tuple(rows for trace in history for _, rows in _workloads(trace))
     tasks = [
-        _Task(stem, rows, name, tuple(range(first, min(first + _SEEDS_A_TASK, seeds))), deadline, objective, goal, known)
+        _Task(
+            stem, rows, name, tuple(range(first, min(first + _SEEDS_A_TASK, seeds))), deadline, objective, goal, known
+        )
         for stem, _, rows in loaded
         for name in names
         for deadline in _deadlines(rows, deadline_percentile)
@@ -103,7 +105,9 @@ def bench_pick(
     searches: list[tuple[str, Search]] = []
     total = sum(len(task.seeds) for task in tasks)
     runs = 0
-    for task, found in zip(tasks, _searched(tasks, in_range("--workers", workers or available_cores(), 1)), strict=True):
+    for task, found in zip(
+        tasks, _searched(tasks, in_range("--workers", workers or available_cores(), 1)), strict=True
+    ):
         searches += [(task.stem, one) for one in found]
         runs += sum(len(one.curve) for one in found)
         if on_progress is not None:
@@ -123,7 +127,9 @@ def bench_pick(
             for name in names
         ),
         by_workload=tuple(
-            summarise([one for at, one in searches if (at, one.strategy, one.workload) == (stem, name, workload)], workload)
+            summarise(
+                [one for at, one in searches if (at, one.strategy, one.workload) == (stem, name, workload)], workload
+            )
             for stem, workload, _ in loaded
             for name in names
         ),
@@ -161,7 +167,9 @@ def _workloads(trace: str) -> list[tuple[str, tuple[TraceRow, ...]]]:
 def _deadlines(rows: Sequence[TraceRow], percentiles: Sequence[float]) -> list[float | None]:
     times = [row.runtime_s for row in rows if row.status == "ok" and row.runtime_s is not None]
     if percentiles and not times:
-        raise UsageError(f"no run of {printable(rows[0].workload)} ended well, so that its run times have no percentile.")
+        raise UsageError(
+            f"no run of {printable(rows[0].workload)} ended well, so that its run times have no percentile."
+        )
     return [float(np.percentile(times, percentile)) for percentile in percentiles] or [None]
 
 

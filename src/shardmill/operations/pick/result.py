@@ -124,7 +124,9 @@ def result_of(
         run_usd_interval=_ends(interval.run_usd) if interval is not None else None,
         runtime_s_interval=_ends(interval.runtime_s) if interval is not None else None,
         runner_up=None if second is None else problem.shapes[second.shape].label,
-        runner_up_worse=None if second is None or best is None else math.expm1(problem.score(second) - problem.score(best)),
+        runner_up_worse=None
+        if second is None or best is None
+        else math.expm1(problem.score(second) - problem.score(best)),
         within=within,
         confidence=step.proposal.confidence if best is not None else None,
         next_shape=None if step.proposal.shape is None else problem.shapes[step.proposal.shape].label,
@@ -241,14 +243,16 @@ def lines(result: PickResult) -> list[str]:
         limits.append(f"at most {dollars(result.max_run_usd)} a run")
     asked = f"{aim} shape for {printable(result.workload)}" + (f", {' and '.join(limits)}" if limits else "")
     text = [f"{asked}, of {format_count(len(result.shapes), 'shape')}", ""]
-    text += _table(result) + [""]
+    text += [*_table(result), ""]
     if result.best is None:
         text.append(f"no pick: {_why(result)}")
         return text + _bill(result)
     assert result.run_usd is not None
     assert result.runtime_s is not None
     text.append(f"pick        {printable(result.best)}")
-    text.append(f"one run     {dollars(result.run_usd)} and {format_seconds(result.runtime_s)}, as measured{_again(result)}")
+    text.append(
+        f"one run     {dollars(result.run_usd)} and {format_seconds(result.runtime_s)}, as measured{_again(result)}"
+    )
     if result.runner_up is not None and result.runner_up_worse is not None:
         worse = f"{result.runner_up_worse:.1%} {'more' if result.objective == 'cost' else 'longer'}"
         text.append(f"runner-up   {printable(result.runner_up)}, {worse}")
@@ -265,7 +269,9 @@ def _table(result: PickResult) -> list[str]:
     for number, (trial, one) in enumerate(zip(result.trials, value, strict=True), start=1):
         seconds = "?" if trial.runtime_s is None else format_seconds(trial.runtime_s)
         usd = "?" if trial.run_usd is None else dollars(trial.run_usd)
-        beside = {"failed": "failed", "timeout": "hit the time limit", "cut": "stopped, could no longer win"}.get(trial.outcome)
+        beside = {"failed": "failed", "timeout": "hit the time limit", "cut": "stopped, could no longer win"}.get(
+            trial.outcome
+        )
         if beside is None and one is not None:
             share = one / lowest
             late = result.deadline_s is not None and (trial.runtime_s or 0) > result.deadline_s
@@ -320,6 +326,7 @@ def _bill(result: PickResult) -> list[str]:
             f"{result.exhaustive_usd / max(result.search_usd, 1e-12):.1f} times as much"
         )
     if result.folder is not None:
-        text.append(f"run folder  {result.folder} (a picture is in it: pick.svg; `shardmill report {result.folder}` makes a page)")
+        text.append(
+            f"run folder  {result.folder} (a picture is in it: pick.svg; `shardmill report {result.folder}` makes a page)"
+        )
     return text
-
