@@ -89,7 +89,8 @@ class PhysicalStrategy:
         if not known:
             return np.zeros(count)
         share = self.settings.history_share
-        return np.log(((1.0 - share) * flat + share * np.mean(known, axis=0)) * count)
+        log_prior: Floats = np.log(((1.0 - share) * flat + share * np.mean(known, axis=0)) * count)
+        return log_prior
 
     def propose(self, trials: Sequence[Trial]) -> Proposal:
         untried = self.problem.untried(trials)
@@ -161,17 +162,21 @@ class PhysicalStrategy:
             tight = np.clip(pressure - np.maximum(pressure[:, seen].max(axis=1, keepdims=True), 0.0), 0.0, None)
         else:
             late, tight = np.zeros_like(log_time), np.clip(pressure, 0.0, None)
-        return 1.0 - np.exp(-self.settings.breaking * (late + tight))
+        dying: Floats = 1.0 - np.exp(-self.settings.breaking * (late + tight))
+        return dying
 
     def _failure_likelihood(self, seen: NDArray[np.intp], broken: NDArray[np.intp]) -> Floats:
         every = np.arange(len(self._surfaces))
         dying = self._breaking(every, seen)
         rate = self.settings.failure_rate
-        return np.log(rate + (1.0 - rate) * dying[:, broken]).sum(axis=1)
+        likelihood: Floats = np.log(rate + (1.0 - rate) * dying[:, broken]).sum(axis=1)
+        return likelihood
 
 
 CONSTANT_VARIANCE: Final = 25.0
 """Of the unknown level of the scores: anything from a cent to thousands of dollars."""
+NEAR: Final = 0.1
+"""Log score within which a shape is as good as the best, while nothing has kept the limits."""
 CUT_MARGIN: Final = 0.15
 """How far beyond the limit, in log score, a run is taken to be that was cut off there."""
 
@@ -198,21 +203,22 @@ class View:
 
     def gain(self, best: Trial | None, problem: Problem, caution: float) -> Floats:
         """Expected improvement on the best so far, by a run that succeeds; shape (K,)."""
-        if best is None:
-            lowest = np.min(self.mean, axis=1, keepdims=True)
-            threshold = lowest + 0.1 if self.blind else lowest
-            value = np.where(self.mean <= threshold + 1e-9, 1.0, np.exp(-(self.mean - lowest) / 0.1))
-            if self.blind:
-                value = -(self.mean - lowest)
-                return np.mean(value, axis=0) + caution * (np.mean(self.success, axis=0) - 1)
+        expected: Floats
+        if best is None and self.blind:  # no level is known yet: the least expected regret, and no failure
+            regret = self.mean - self.mean.min(axis=1, keepdims=True)
+            expected = caution * (self.success.mean(axis=0) - 1.0) - regret.mean(axis=0)
+        elif best is None:
+            regret = self.mean - self.mean.min(axis=1, keepdims=True)
             within = normal_cdf((problem.limits - self.mean) / self.deviation)
-            return np.mean(value * self.success * within, axis=0)
-        threshold = np.minimum(problem.score(best), problem.limits)
-        improvement = expected_improvement(self.mean, self.deviation, threshold)
-        gap = problem.score(best) - threshold
-        reach = normal_cdf((threshold - self.mean) / self.deviation)
-        finite = np.where(np.isfinite(gap), gap, 0.0)
-        return np.mean(self.success * (improvement + reach * finite), axis=0)
+            expected = np.mean(np.exp(-regret / NEAR) * self.success * within, axis=0)
+        else:
+            score = problem.score(best)
+            threshold = np.minimum(score, problem.limits)
+            gap = score - threshold  # what meeting the limit of a shape at all is worth beyond that
+            reach = normal_cdf((threshold - self.mean) / self.deviation)
+            improvement = expected_improvement(self.mean, self.deviation, threshold)
+            expected = np.mean(self.success * (improvement + reach * gap), axis=0)
+        return expected
 
     def draws(self) -> Floats:
         """One joint draw of the noise-free scores of all candidates under each hypothesis; shape (m, K)."""
@@ -243,7 +249,8 @@ def _failure_rate(problem: Problem, settings: Settings, seen: NDArray[np.intp], 
     prior_runs = 1.0
     failed = near[:, broken].sum(axis=1)
     tried = failed + near[:, seen].sum(axis=1)
-    return (settings.failure_rate * prior_runs + failed) / (prior_runs + tried)
+    rate: Floats = (settings.failure_rate * prior_runs + failed) / (prior_runs + tried)
+    return rate
 
 
 @lru_cache(maxsize=8)

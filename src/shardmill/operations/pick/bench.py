@@ -199,13 +199,16 @@ def lines(result: BenchPickResult) -> list[str]:
     limited = ""
     if result.deadline_percentiles:
         limited = ", deadlines at the percentiles " + ", ".join(f"{one:g}" for one in result.deadline_percentiles)
+    columns = (
+        f"{'strategy':<12}{'<20%':>8}{'<10%':>8}{'best':>8}   {'runs':>5}{'mean':>8}{'p90':>8}{'at best':>9}{'cost':>7}"
+    )
+    columns += f"{'says so':>9}{'true':>6}"
+    head = f"{format_count(result.workloads, 'workload')}, {format_count(result.seeds, 'seed')}, {result.objective}{limited}"
     text = [
-        f"{format_count(result.workloads, 'workload')}, {format_count(result.seeds, 'seed')}, {result.objective}{limited}; "
-        f"{format_seconds(result.elapsed_s)}",
+        f"{head}; {format_seconds(result.elapsed_s)}",
         "",
         f"{'':<12}{'runs until a trial was':^24}   stopped by its own rule",
-        f"{'strategy':<12}{'<20%':>8}{'<10%':>8}{'best':>8}   {'runs':>5}{'mean':>8}{'p90':>8}{'at best':>9}{'cost':>7}"
-        f"{'says so':>9}{'true':>6}" + (f"{'in time':>9}" if limited else ""),
+        columns + (f"{'in time':>9}" if limited else ""),
     ]
     trace = ""
     for row in result.table:

@@ -315,10 +315,8 @@ def _why(result: PickResult) -> str:
 
 def _bill(result: PickResult) -> list[str]:
     failed = f", {result.failed} of them failed or stopped" if result.failed else ""
-    text = [
-        f"this search {format_count(len(result.trials), 'run')}{failed}: {dollars(result.search_usd)}, "
-        f"{format_seconds(result.search_s)} of cluster time"
-    ]
+    paid = f"{dollars(result.search_usd)}, {format_seconds(result.search_s)} of cluster time"
+    text = [f"this search {format_count(len(result.trials), 'run')}{failed}: {paid}"]
     if result.exhaustive_usd is not None:
         known = "would have cost" if result.exhaustive_measured else "would cost about"
         text.append(
