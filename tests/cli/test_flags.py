@@ -15,7 +15,7 @@ from shardmill.cli.parse import Command
 
 PARSERS: dict[str, Command] = {name: import_module(module_of(name)).COMMAND for name in COMMANDS}
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: command.function for name, command in PARSERS.items()}
-INTERNAL = {"on_event", "on_progress", "say"}
+INTERNAL = {"on_step", "on_event", "on_progress", "say"}
 """Callables have no place on a command line."""
 
 
@@ -98,7 +98,8 @@ def test_every_flag_reaches_its_keyword(name: str) -> None:
             choice = re.findall(r"'(\w+)'", text)[-1]
             words, expected = [choice], choice
         elif "Sequence" in text:
-            words, expected = ["text"], ["text"]
+            kind = next(kind for kind in VALUES if kind.__name__ in text)
+            words, expected = [VALUES[kind][0]], [VALUES[kind][1]]
         else:
             kind = next(kind for kind in VALUES if kind.__name__ in text)
             words, expected = [VALUES[kind][0]], VALUES[kind][1]

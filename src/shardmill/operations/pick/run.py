@@ -23,7 +23,7 @@ from shardmill.units import in_range
 @checked
 def pick(
     *,
-    trace: str,
+    trace: str = "",
     workload: str | None = None,
     objective: Objective = "cost",
     deadline: float | None = None,
@@ -68,6 +68,8 @@ def pick(
     Raises:
         UsageError: the trace cannot be read, an option makes no sense, or `out` holds another run.
     """
+    if not trace:
+        raise UsageError("pick replays a table of measured runs; name it with --trace FILE.csv")
     limits = Limits(
         budget_usd=None if budget is None else _above("--budget", budget, 0.0),
         max_runs=None if max_runs is None else in_range("--max-runs", max_runs, 1),
