@@ -28,7 +28,7 @@ COMMAND: Final = Command("pick", pick, groups=_GROUPS, examples=_EXAMPLES)
 
 def run(words: Sequence[str]) -> int:
     arguments, as_json = COMMAND.parse(words)
-    result = pick(**arguments, on_step=_tell)
+    result = pick(**arguments, say=_tell)
     if as_json:
         print_json(result)
     else:
@@ -36,6 +36,5 @@ def run(words: Sequence[str]) -> int:
     return 0 if result.best is not None else 1
 
 
-def _tell(text: Sequence[str]) -> None:
-    for line in text:
-        print(line, file=sys.stderr, flush=True)
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

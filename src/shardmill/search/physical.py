@@ -39,8 +39,6 @@ class Settings:
     """Power of the likelihood; below 1 trusts the model less."""
     failure_rate: float = 0.03
     """Probability that a run fails for reasons no model explains."""
-    breaking: float = 0.2
-    """How readily a run dies for each e-fold it is longer, or shorter of memory, than any that ended well."""
     history_share: float = 0.3
     """Prior weight of surfaces that explain earlier workloads, where there are any."""
     history_runs: float = 8.0
@@ -65,9 +63,8 @@ class PhysicalStrategy:
         chosen = np.random.default_rng([seed, 1]).choice(
             len(pool.log_time), min(settings.prior.surfaces, len(pool.log_time)), replace=False
         )
-        self._log_time = pool.log_time[chosen]
-        self._pressure = pool.pressure[chosen]
-        self._surfaces = self._log_time - problem.time_offset
+        self._death = pool.death[chosen]
+        self._surfaces = pool.log_time[chosen] - problem.time_offset
         self._covariance, self._noise = _bank(problem.shapes, settings)
         self._log_prior = self._experience(history)
 
@@ -139,7 +136,7 @@ class PhysicalStrategy:
         broken = np.array([trial.shape for trial in trials if trial.outcome in ("failed", "timeout")], dtype=np.intp)
         smooth = _failure_rate(problem, settings, seen, broken)
         if len(broken) or len(seen):
-            log_weight = log_weight + self._failure_likelihood(seen, broken)[:, None]
+            log_weight = log_weight + self._outcome_likelihood(seen, broken)[:, None]
         weight = np.exp(log_weight - log_weight.max()).ravel()
         cumulated = np.cumsum(weight)
         points = (rng.random() + np.arange(settings.hypotheses)) / settings.hypotheses * cumulated[-1]
@@ -149,28 +146,18 @@ class PhysicalStrategy:
         variance = np.diagonal(posterior.covariance, axis1=1, axis2=2)[kernel]
         if not len(seen):
             mean, variance = mean - mean.mean(axis=1, keepdims=True), variance - CONSTANT_VARIANCE
-        success = (1.0 - smooth)[None, :] * (1.0 - self._breaking(surface, seen))
+        success = (1.0 - smooth)[None, :] * (1.0 - self._death[surface])
         return View(
             mean, np.sqrt(np.maximum(variance, 1e-10)), success, kernel, posterior, self._noise, rng, len(seen) == 0
         )
 
-    def _breaking(self, surface: NDArray[np.intp], seen: NDArray[np.intp]) -> Floats:
-        """Probability that a run dies of a time limit or of memory, under each surface; shape (m, K)."""
-        log_time, pressure = self._log_time[surface], self._pressure[surface]
-        if len(seen):
-            late = np.clip(log_time - log_time[:, seen].max(axis=1, keepdims=True), 0.0, None)
-            tight = np.clip(pressure - np.maximum(pressure[:, seen].max(axis=1, keepdims=True), 0.0), 0.0, None)
-        else:
-            late, tight = np.zeros_like(log_time), np.clip(pressure, 0.0, None)
-        dying: Floats = 1.0 - np.exp(-self.settings.breaking * (late + tight))
-        return dying
-
-    def _failure_likelihood(self, seen: NDArray[np.intp], broken: NDArray[np.intp]) -> Floats:
-        every = np.arange(len(self._surfaces))
-        dying = self._breaking(every, seen)
+    def _outcome_likelihood(self, ended: NDArray[np.intp], broken: NDArray[np.intp]) -> Floats:
+        """Log probability of which runs ended well and which did not, under each surface; shape (M,)."""
         rate = self.settings.failure_rate
-        likelihood: Floats = np.log(rate + (1.0 - rate) * dying[:, broken]).sum(axis=1)
-        return likelihood
+        dead = np.log(rate + (1.0 - rate) * self._death[:, broken]).sum(axis=1)
+        alive = np.log(np.maximum(1.0 - self._death[:, ended], 1e-3)).sum(axis=1)
+        both: Floats = dead + alive
+        return both
 
 
 CONSTANT_VARIANCE: Final = 25.0
@@ -204,9 +191,11 @@ class View:
     def gain(self, best: Trial | None, problem: Problem, caution: float) -> Floats:
         """Expected improvement on the best so far, by a run that succeeds; shape (K,)."""
         expected: Floats
-        if best is None and self.blind:  # no level is known yet: the least expected regret, and no failure
+        if (
+            best is None and self.blind
+        ):  # no level is known yet: the best shape's score over this one's, 0 for a failure
             regret = self.mean - self.mean.min(axis=1, keepdims=True)
-            expected = caution * (self.success.mean(axis=0) - 1.0) - regret.mean(axis=0)
+            expected = np.mean(self.success * np.exp(-caution * regret), axis=0)
         elif best is None:
             regret = self.mean - self.mean.min(axis=1, keepdims=True)
             within = normal_cdf((problem.limits - self.mean) / self.deviation)

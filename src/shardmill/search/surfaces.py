@@ -11,7 +11,7 @@ and in ratios to the candidates at hand.
 | M | | surfaces |
 | K | | candidates |
 | log_time | (M, K) | natural log of seconds, up to a constant of each surface |
-| pressure | (M, K) | log of memory needed over memory there is |
+| death | (M, K) | probability that a run dies: of a time limit of the job, or of memory |
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ class Prior:
     """Slow-down where nothing fits any more, less one: log-uniform between."""
     steepness: tuple[float, float] = (0.05, 1.5)
     """Power of the share that does not fit: near 0 a cliff (a cache that is scanned in order), above 1 a slope."""
+    time_limit: float = 0.25
+    """Probability that a time limit ends the runs on some of the candidates."""
+    memory_death: float = 0.2
+    """Probability that runs die, not just slow down, where memory lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ class Surfaces:
     """M surfaces over K candidates."""
 
     log_time: Floats
-    pressure: Floats
+    death: Floats
 
 
 def draw_surfaces(table: ShapeTable, prior: Prior, rng: np.random.Generator) -> Surfaces:
@@ -85,7 +89,26 @@ def draw_surfaces(table: ShapeTable, prior: Prior, rng: np.random.Generator) -> 
     log_time = np.log(parallel + rest) - speed * (1.0 - 0.5 * share)
     if table.extras.shape[1]:
         log_time = log_time + _extras(table, rng, count)
-    return Surfaces(log_time - log_time.mean(axis=1, keepdims=True), log_pressure)
+    log_time -= log_time.mean(axis=1, keepdims=True)
+    return Surfaces(log_time, _death(log_time, log_pressure, prior, rng))
+
+
+def _death(log_time: Floats, pressure: Floats, prior: Prior, rng: np.random.Generator) -> Floats:
+    """Each surface has its own time limit and its own lack of memory at which a run dies, or none; shape (M, K)."""
+    count = len(log_time)
+    fastest, slowest = log_time.min(axis=1, keepdims=True), log_time.max(axis=1, keepdims=True)
+    limit = fastest + (slowest - fastest) * np.sqrt(rng.random((count, 1)))  # rarely so low that most runs die
+    limit = np.where(rng.random((count, 1)) < prior.time_limit, limit, np.inf)
+    lack = np.where(rng.random((count, 1)) < prior.memory_death, rng.uniform(0.0, 2.5, (count, 1)), np.inf)
+    survival = 1.0 - _step(log_time - limit)
+    survival *= 1.0 - _step(pressure - lack)
+    death: Floats = 1.0 - survival
+    return death
+
+
+def _step(x: Floats) -> Floats:
+    """From 0 to 1 around 0, over about a third: the surface is not exact."""
+    return 1.0 / (1.0 + np.exp(-np.clip(x / 0.08, -40.0, 40.0)))
 
 
 def _memory(table: ShapeTable, prior: Prior, rng: np.random.Generator) -> tuple[Floats, Floats]:

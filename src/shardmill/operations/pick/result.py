@@ -324,7 +324,5 @@ def _bill(result: PickResult) -> list[str]:
             f"{result.exhaustive_usd / max(result.search_usd, 1e-12):.1f} times as much"
         )
     if result.folder is not None:
-        text.append(
-            f"run folder  {result.folder} (a picture is in it: pick.svg; `shardmill report {result.folder}` makes a page)"
-        )
+        text.append(f"run folder  {result.folder}: a picture is in it, pick.svg; shardmill report makes a page of it")
     return text

@@ -23,7 +23,7 @@ from shardmill.units import in_range
 @checked
 def pick(
     *,
-    trace: str = "",
+    trace: str | None = None,
     workload: str | None = None,
     objective: Objective = "cost",
     deadline: float | None = None,
@@ -37,7 +37,7 @@ def pick(
     history: Sequence[str] = (),
     seed: int = 0,
     out: str | None = None,
-    on_step: Callable[[Sequence[str]], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> PickResult:
     """Find the cheapest cluster shape for a job, in as few paid trial runs as possible.
 
@@ -60,7 +60,7 @@ def pick(
         history: CSV files of other workloads' runs on the same shapes, to begin from.
         seed: Of what is drawn by lot.
         out: Run folder: state for resuming, result and picture, for a report.
-        on_step: Called after each trial with what is known then, as lines of text.
+        say: Called with each line of what is known after a trial.
 
     Returns:
         The pick with its expected cost and time, how sure it is, and what the search cost.
@@ -68,8 +68,8 @@ def pick(
     Raises:
         UsageError: the trace cannot be read, an option makes no sense, or `out` holds another run.
     """
-    if not trace:
-        raise UsageError("pick replays a table of measured runs; name it with --trace FILE.csv")
+    if trace is None:
+        raise UsageError("name a table of measured runs with --trace: a CSV file that sweep wrote.")
     limits = Limits(
         budget_usd=None if budget is None else _above("--budget", budget, 0.0),
         max_runs=None if max_runs is None else in_range("--max-runs", max_runs, 1),
@@ -101,8 +101,9 @@ def pick(
     last: Step | None = None
     for last in search(problem, searcher, runner, limits, state.paid):
         state.keep(last.trials)
-        if on_step is not None:
-            on_step(step_lines(problem, last, within))
+        if say is not None:
+            for line in step_lines(problem, last, within):
+                say(line)
     assert last is not None  # a search has at least one step
     every = [runner.paid_usd(runner.run(shape)) for shape in range(len(problem.shapes))]
     result = result_of(
