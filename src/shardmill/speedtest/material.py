@@ -22,6 +22,9 @@ from shardmill.storage.local import LocalStore
 MOST_FILES: Final = 100_000
 """Files of one source that are read, spread evenly over its listing where it holds more."""
 
+_FORMAT_NAMES: Final = {"tfrecord": "tfrecord", "tar": "webdataset", "parquet": "parquet"}
+"""By the first part of a shard's suffix: `.tfrecord.gz` is one of the first."""
+
 Size = tuple[int, int]
 """Width and height in pixels."""
 
@@ -125,12 +128,11 @@ def open_shards(dest: str, size: Size | None = None, name: str | None = None) ->
         UsageError, DamageError: see `Dataset.open`; or it holds no record.
     """
     dataset = Dataset.open(dest)
-    declared = {} if dataset.manifest is None else dataset.manifest["data"]
     if size is None and _prepared_size(dataset) is None:
         size = (256, 256)
     material = ShardSet(
         name=name or _base_name(dest),
-        format=str(declared.get("shard_format", "tfrecord")),
+        format=_FORMAT_NAMES[dataset.shard_format.suffix.split(".")[1]],
         dataset=dataset,
         size=size if size != _prepared_size(dataset) else None,
     )
