@@ -30,6 +30,7 @@ FORMATS: Final[Mapping[str, Plugin]] = {
 }
 READERS: Final[Mapping[str, Plugin]] = {
     "native": Plugin("shardmill.speedtest.native:NativeReader"),
+    "loader": Plugin("shardmill.speedtest.loader:LoaderReader"),
     "tf.data": Plugin("shardmill.speedtest.tf_data:TfDataReader", extra="tf"),
 }
 ENGINES: Final[Mapping[str, Plugin]] = {

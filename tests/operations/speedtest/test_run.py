@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from shardmill.errors import UsageError
 from shardmill.operations.speedtest.run import speedtest
 from shardmill.runs import open_run
 from shardmill.speedtest.record import RESULTS, Measurement, read_measurements
+from tests.speedtest.test_cache import on_a_disk
 
 QUICK: dict[str, Any] = {
     "reader": "native",
@@ -101,6 +104,73 @@ def test_processes_that_read_at_the_same_time_are_a_factor(shards: Path, tmp_pat
         assert len([row for row in rows if (row.concurrency, row.repetition) == (1, repetition)]) == 1
     assert [summary.cell.concurrency for summary in result.cells] == [1, 3]
     assert [summary.passes for summary in result.cells] == [2, 2]
+
+
+def test_a_cold_pass_that_was_warm_is_flagged(shards: Path, tmp_path: Path) -> None:
+    """In memory nothing is ever cold, whatever is dropped: what is asked for cannot be had, and that is said."""
+    in_memory = Path("/dev/shm") / f"shardmill-speedtest-{os.getpid()}"
+    shutil.copytree(shards, in_memory)
+    try:
+        options = {**QUICK, "batch_size": "2", "num_batches": "2", "cache": "cold"}
+        result = speedtest(str(in_memory), out=str(tmp_path / "run"), **options)
+    finally:
+        shutil.rmtree(in_memory)
+    rows = read_measurements(tmp_path / "run")
+    assert {(row.cache, row.cache_seen, row.as_asked) for row in rows} == {("cold", "warm", False)}
+    assert [summary.not_as_asked for summary in result.cells] == [2]
+    assert "2 asked cold were warm" in result.warnings[0]
+
+
+def test_cold_passes_read_from_the_device_and_warm_ones_do_not(shards: Path, tmp_path: Path) -> None:
+    options = {**QUICK, "batch_size": "2", "num_batches": "2", "cache": "both"}
+    speedtest(str(shards), out=str(tmp_path / "run"), **options)
+    rows = [row for row in read_measurements(tmp_path / "run") if not row.warm_up]
+    warm, cold = ([row for row in rows if row.cache == cache] for cache in ("warm", "cold"))
+    assert {row.cache_seen for row in warm} == {"warm"}
+    if on_a_disk(tmp_path):
+        assert {row.cache_seen for row in cold} == {"cold"}
+        assert all(row.device_bytes >= row.bytes_read for row in cold)
+
+
+def test_windows_larger_than_the_set_cannot_be_cold(shards: Path, tmp_path: Path) -> None:
+    options = {**QUICK, "batch_size": "20", "num_batches": "4", "cache": "cold"}
+    result = speedtest(str(shards), out=str(tmp_path / "run"), **options)
+    assert any("windows of up to 80 images read some of the 30 of shards again" in text for text in result.warnings)
+
+
+def test_raw_files_alone_can_be_measured(photos: Path, tmp_path: Path) -> None:
+    result = speedtest(files=[str(photos)], size="32", out=str(tmp_path / "run"), **QUICK)
+    assert {summary.cell.format for summary in result.cells} == {"files"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": "2,x"}, "--batch-size is '2,x'; it takes whole numbers with commas between, like 2,4,8"),
+        ({"num_batches": "0,4"}, "each number is at least 1"),
+        ({"parallel_reads": ""}, "--parallel-reads is ''"),
+        ({"reader": "native,dali"}, "unknown reader 'dali'; choose one of: loader, native, tf.data"),
+        ({"reader": "loader", "size": "20"}, "loader reads none of these; choose another --reader"),
+        ({"repetitions": 0}, "--repetitions is 0"),
+        ({"min_seconds": -1.0}, "--min-seconds is -1.0"),
+        ({"master": "local[2]"}, "--master is for --engine spark"),
+        ({"engine": "spark", "concurrency": "1,2"}, "--concurrency is for --engine local"),
+        ({"size": "big"}, "--size big is not a size"),
+        ({"files": ["nowhere"]}, "nowhere"),
+    ],
+)
+def test_wrong_requests(shards: Path, tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        speedtest(str(shards), out=str(tmp_path / "run"), **{**QUICK, **options})
+    assert not (tmp_path / "run" / RESULTS).exists()
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is nothing to read"):
+        speedtest(out=str(tmp_path / "run"))
+    (tmp_path / "text.csv").write_text("a,b\n")
+    with pytest.raises(UsageError, match="holds no shard"):
+        speedtest(str(tmp_path), out=str(tmp_path / "run"))
 
 
 def test_averages_are_pickled_for_notebooks(shards: Path, tmp_path: Path) -> None:

@@ -12,11 +12,9 @@ from shardmill.errors import UsageError
 from shardmill.machine import available_cores
 from shardmill.registry import READERS, load
 from shardmill.spec import parse_size
-from shardmill.speedtest.material import Material, open_files, open_shards, prepared_size
+from shardmill.speedtest.material import Material, ShardSet, open_files, open_shards, prepared_size
 from shardmill.speedtest.record import Cache, Cell
 
-_READABLE: Final = {"tf.data": frozenset({"tfrecord", "files"})}
-"""Formats by reader; those that are not named read all."""
 _MOST_PASSES: Final = 1_000_000
 _BOTH: Final[dict[str, tuple[bool, ...]]] = {"on": (True,), "off": (False,), "both": (True, False)}
 _CACHES: Final[dict[str, tuple[Cache, ...]]] = {"warm": ("warm",), "cold": ("cold",), "both": ("warm", "cold")}
@@ -52,7 +50,7 @@ def parse_levels(
         MissingExtraError: a reader is asked for that is not installed.
     """
     if reader == "auto":
-        readers = tuple(name for name in READERS if name != "tf.data" or find_spec("tensorflow") is not None)
+        readers = ("native", "tf.data") if find_spec("tensorflow") is not None else ("native",)
     else:
         readers = tuple(dict.fromkeys(word.strip() for word in reader.split(",")))
         for name in readers:
@@ -61,7 +59,9 @@ def parse_levels(
         readers=readers,
         batch_sizes=_numbers("--batch-size", batch_size),
         num_batches=_numbers("--num-batches", num_batches),
-        parallel_reads=_numbers("--parallel-reads", parallel_reads or str(available_cores())),
+        parallel_reads=_numbers(
+            "--parallel-reads", str(available_cores()) if parallel_reads is None else parallel_reads
+        ),
         decode=_BOTH[decode],
         caches=_CACHES[cache],
         concurrency=_numbers("--concurrency", concurrency),
@@ -124,4 +124,6 @@ def make_cells(materials: dict[str, Material], levels: Levels) -> list[Cell]:
 
 
 def _reads(reader: str, material: Material) -> bool:
-    return reader not in _READABLE or material.format in _READABLE[reader]
+    if reader == "loader":  # it hands over images as they are
+        return isinstance(material, ShardSet) and material.size is None
+    return reader != "tf.data" or material.format in ("tfrecord", "files")

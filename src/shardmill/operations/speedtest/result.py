@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from shardmill.speedtest.record import Cell
 from shardmill.speedtest.summary import CellSummary, quartiles, speed_up
 from shardmill.units import format_count, format_seconds, printable
 
-_CELL_WIDTH = 14
+_CELL_WIDTH: Final = 14
+_LEGEND: Final = "median of {} ± half the width of their middle half"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,14 @@ class SpeedtestResult:
 
 
 def lines(result: SpeedtestResult) -> list[str]:
-    """The result for a terminal: a table for each way of reading, a row a batch size, a column a number of batches."""
-    text = []
-    for _, block in itertools.groupby(sorted(result.cells, key=_block_key), _block_key):
-        text += [*_block(list(block)), ""]
+    """The result for a terminal: a table for each way of reading, a row a batch size, a column a number of batches. One
+    table in all, a row a way of reading, where there is one batch size and one number of batches."""
+    grouped = itertools.groupby(sorted(result.cells, key=_block_key), _block_key)
+    blocks = [list(block) for _, block in grouped]
+    if any(len(block) > 1 for block in blocks):
+        text = [line for block in blocks for line in (*_block(block), "")]
+    else:
+        text = [*_flat([block[0] for block in blocks]), ""]
     text += [*_speed_ups(result.cells), *(f"note: {warning}" for warning in result.warnings)]
     kept = result.passes - result.made
     text.append(
@@ -62,15 +68,32 @@ def _block(block: Sequence[CellSummary]) -> Iterator[str]:
     columns = sorted({summary.cell.num_batches for summary in block})
     cells = {(summary.cell.batch_size, summary.cell.num_batches): summary for summary in block}
     fewest, most = min(summary.passes for summary in block), max(summary.passes for summary in block)
-    passes = f"{most}" if fewest == most else f"{fewest} to {most}"
+    passes = format_count(most, "pass") if fewest == most else f"{fewest} to {most} passes"
     yield f"{printable(first.cell.dataset)}: {_way_of(first.cell)}"
-    yield f"  images/s, median of {passes}, and half the spread of their middle half"
+    yield f"  images/s: {_LEGEND.format(passes)}"
     yield "  batch size" + "".join(f"{_batches(count):>{_CELL_WIDTH}}" for count in columns)
     for size in sorted({summary.cell.batch_size for summary in block}):
         row = (_cell(cells.get((size, count))) for count in columns)
         yield f"  {size:>10}" + "".join(f"{cell:>{_CELL_WIDTH}}" for cell in row)
-    waits = [summary.first_batch_s * 1000 for summary in block]
-    yield f"  first batch after {min(waits):.3g} to {max(waits):.3g} ms"
+    waits = sorted(_milliseconds(summary) for summary in block)
+    yield f"  first batch after {waits[0]:.3g} to {waits[-1]:.3g} ms"
+
+
+def _flat(summaries: Sequence[CellSummary]) -> Iterator[str]:
+    first = summaries[0]
+    names = [printable(summary.cell.dataset) for summary in summaries]
+    ways = [_way_of(summary.cell) for summary in summaries]
+    name_width, way_width = max(map(len, names)), max(map(len, ways))
+    yield f"{_batches(first.cell.num_batches)} of {format_count(first.cell.batch_size, 'image')}; {_LEGEND.format(format_count(first.passes, 'pass'))}"
+    yield f"  {'':{name_width + way_width + 2}}{'images/s':>{_CELL_WIDTH}}{'MB/s':>9}{'first batch':>14}"
+    for summary, name, way in zip(summaries, names, ways, strict=True):
+        wait = f"{_milliseconds(summary):.3g} ms"
+        line = f"  {name:{name_width}}  {way:{way_width}}{_cell(summary):>{_CELL_WIDTH}}"
+        yield f"{line}{summary.mb_per_s:>9,.1f}{wait:>14}"
+
+
+def _milliseconds(summary: CellSummary) -> float:
+    return summary.first_batch_s * 1000
 
 
 def _batches(count: int) -> str:

@@ -61,7 +61,8 @@ def speedtest(
     Args:
         datasets: Data sets that prepare wrote, or TFRecords of anyone: a folder, a file or a pattern like 'train-*'.
         files: Image files to compare with: the folder or list that prepare took; repeatable. They are decoded and resized.
-        reader: native, tf.data, or both with a comma between; auto means all that are installed.
+        reader: native (records front to back), loader (shardmill.open) or tf.data, with commas between; auto means native,
+            and tf.data where TensorFlow is installed.
         batch_size: Images in a batch, with commas between.
         num_batches: Batches in a window, with commas between.
         repetitions: How often each combination is measured.
