@@ -89,6 +89,13 @@ def test_a_rate_without_time_is_no_number() -> None:
     assert math.isnan(rate(10, 0))
 
 
+def test_rows_from_before_a_column_came_are_read(tmp_path: Path) -> None:
+    ResultFile(tmp_path / RESULTS).append([ROW])
+    table = pq.read_table(tmp_path / RESULTS)
+    pq.write_table(table.drop_columns(["others_cpu", "attempts"]), tmp_path / RESULTS)
+    assert read_measurements(tmp_path) == [ROW]
+
+
 def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="name a folder that speedtest wrote"):
         read_measurements(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
@@ -14,11 +15,14 @@ import psutil
 from shardmill import isolation
 from shardmill.errors import ResumableError
 from shardmill.speedtest.gate import make_gate
+from shardmill.speedtest.neighbours import Neighbours
 from shardmill.speedtest.passes import PassTask, run_pass
 from shardmill.speedtest.record import Measurement
 
 CHILD_ENVIRONMENT: Final = {"OMP_NUM_THREADS": "1", "RAYON_NUM_THREADS": "1"}
 """Threads are a factor of the test; nothing else differs from the user's own processes, the allocator least of all."""
+
+MOST_ATTEMPTS: Final = 3
 
 
 class LocalProcesses:
@@ -42,10 +46,30 @@ class LocalProcesses:
     def run(self, task: PassTask) -> list[Measurement]:
         """The rows of one pass: of warm-ups first, then one for each process.
 
+        A pass that other processes of the machine disturbed is made again, up to `MOST_ATTEMPTS` times in all; the one
+        that they disturbed least is kept. How fast it was has no say in that.
+
         Raises:
             ResumableError: a process died.
             ShardmillError: what was to be read cannot be.
         """
+        warm_ups: list[Measurement] = []
+        kept: list[Measurement] = []
+        attempt, least = 0, math.inf
+        while attempt < MOST_ATTEMPTS:
+            attempt += 1
+            neighbours = Neighbours()
+            rows = self._attempt(task)
+            taken = neighbours.taken()
+            warm_ups += [row for row in rows if row.warm_up]
+            if taken.by_others < least:
+                least = taken.by_others
+                kept = [replace(row, others_cpu=taken.by_others) for row in rows if not row.warm_up]
+            if not taken.disturbing:
+                break
+        return warm_ups + [replace(row, attempts=attempt) for row in kept]
+
+    def _attempt(self, task: PassTask) -> list[Measurement]:
         together = task.what.cell.concurrency
         children = [self._child(task.what.cell.reader, place) for place in range(together)]
         if together == 1:

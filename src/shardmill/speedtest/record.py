@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Final, Literal, get_args, get_type_hints
 
@@ -103,6 +103,11 @@ class Measurement:
     """UTC, ISO 8601, with microseconds."""
     versions: str
     """JSON: what can change a number, by name."""
+    others_cpu: float = 0.0
+    """Share of the time of all cores that other processes took meanwhile, 0 to 1; 0 on Spark, where neighbours are part of
+    the test."""
+    attempts: int = 1
+    """How often the pass was made because of them; the least disturbed attempt is this row."""
 
     @property
     def cell(self) -> Cell:
@@ -128,6 +133,7 @@ SCHEMA: Final = pa.schema(
     [pa.field(field.name, _column_type(_HINTS[field.name]), nullable=False) for field in fields(Measurement)]
 )
 """The columns of `RESULTS`: the fields of `Measurement`, none of them null."""
+_REQUIRED: Final = [field.name for field in fields(Measurement) if field.default is MISSING]
 
 
 def read_measurements(path: str | Path) -> list[Measurement]:
@@ -144,11 +150,12 @@ def read_measurements(path: str | Path) -> list[Measurement]:
         raise UsageError(f"there is no {file}; name a folder that speedtest wrote.") from error
     except (OSError, pa.ArrowException) as error:
         raise UsageError(f"{file} cannot be read as Parquet ({_first_line(error)}); name another run.") from error
-    missing = [name for name in SCHEMA.names if name not in table.column_names]
+    missing = [name for name in _REQUIRED if name not in table.column_names]
     if missing:
         raise UsageError(f"{file} holds no speed-test rows: it lacks the columns {', '.join(missing)}.")
     try:
-        rows = table.select(SCHEMA.names).cast(SCHEMA).to_pylist()
+        known = [field for field in SCHEMA if field.name in table.column_names]
+        rows = table.select([field.name for field in known]).cast(pa.schema(known)).to_pylist()
     except (ValueError, pa.ArrowException) as error:
         raise UsageError(f"{file} holds other types than speed-test rows ({_first_line(error)}).") from error
     return [Measurement(**row) for row in rows]

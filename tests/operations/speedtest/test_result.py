@@ -45,7 +45,7 @@ def test_ways_of_reading_with_one_cell_each_are_one_table() -> None:
     rows = [row(), row(cache="cold", images_per_s=25.0, cache_seen="mixed"), row(concurrency=4, images_per_s=99.0)]
     text = told(rows).splitlines()
     assert text[0] == "8 batches of 4 images; median of 1 pass ± half the width of their middle half"
-    assert [line.split()[-6:-2] for line in text[2:5]] == [
+    assert [line.split()[-7:-3] for line in text[2:5]] == [
         ["cold", "cache", "25", "±0%!"],
         ["warm", "cache", "256", "±0%"],
         ["same", "time", "99", "±0%"],

@@ -17,8 +17,9 @@ from shardmill.operations.speedtest.grid import Levels, make_cells, open_materia
 from shardmill.operations.speedtest.result import SpeedtestResult
 from shardmill.registry import ENGINES, load
 from shardmill.runs import begin_run
-from shardmill.speedtest.local import LocalProcesses
+from shardmill.speedtest.local import MOST_ATTEMPTS, LocalProcesses
 from shardmill.speedtest.material import Material, ShardSet
+from shardmill.speedtest.neighbours import MOST_TAKEN
 from shardmill.speedtest.passes import PassSettings, PassTask
 from shardmill.speedtest.record import RESULTS, Measurement, ResultFile
 from shardmill.speedtest.schedule import Pass, missing, schedule
@@ -221,6 +222,12 @@ def _warnings(
     unproven = sum(row.cache_seen == "unproven" for row in counted)
     if unproven:
         yield f"of {unproven:,} rows nobody can tell whether the cache was warm or cold: bytes are not counted there"
+    disturbed = sum(row.others_cpu > MOST_TAKEN for row in counted)
+    if disturbed:
+        yield (
+            f"during {disturbed:,} of {len(counted):,} passes other processes took more than {MOST_TAKEN:.0%} of the CPU, "
+            f"though each was tried up to {MOST_ATTEMPTS} times; a quieter machine gives steadier numbers"
+        )
     largest = max(levels.batch_sizes) * max(levels.num_batches)
     for name, material in materials.items():
         if "cold" in levels.caches and material.images is not None and largest > material.images:
