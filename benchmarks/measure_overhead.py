@@ -58,6 +58,7 @@ def main() -> int:
             windows = warm.repeats
             usage = usage_meter(path)
             over_reported, over_wall = [], []
+            without_s = 0.0
             for _ in range(arguments.pairs):
                 gc.collect()
                 without_s = bare(begin, num_batches, windows)

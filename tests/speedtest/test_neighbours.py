@@ -27,6 +27,7 @@ for _ in range(int(sys.argv[1])):
 def busy(*, ours: bool) -> Iterator[None]:
     """As many busy processes as cores: children of this one, or of one that has gone."""
     cores = available_cores()
+    processes: list[psutil.Process]
     if ours:
         processes = [psutil.Popen([sys.executable, "-c", SPIN]) for _ in range(cores)]
     else:

@@ -15,6 +15,7 @@ from shardmill.spec import parse_size
 from shardmill.speedtest.material import Material, ShardSet, open_files, open_shards, prepared_size
 from shardmill.speedtest.record import Cache, Cell
 
+_AUTO: Final = ("native", "tf.data")
 _MOST_PASSES: Final = 1_000_000
 _BOTH: Final[dict[str, tuple[bool, ...]]] = {"on": (True,), "off": (False,), "both": (True, False)}
 _CACHES: Final[dict[str, tuple[Cache, ...]]] = {"warm": ("warm",), "cold": ("cold",), "both": ("warm", "cold")}
@@ -50,7 +51,7 @@ def parse_levels(
         MissingExtraError: a reader is asked for that is not installed.
     """
     if reader == "auto":
-        readers = ("native", "tf.data") if find_spec("tensorflow") is not None else ("native",)
+        readers = tuple(name for name in _AUTO if name != "tf.data" or find_spec("tensorflow") is not None)
     else:
         readers = tuple(dict.fromkeys(word.strip() for word in reader.split(",")))
         for name in readers:
