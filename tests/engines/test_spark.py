@@ -210,7 +210,7 @@ class TestOwnContext:
 
     def test_missing_java_is_named(self) -> None:
         program = """
-            from shardmill.engines import java
+            from shardmill import java
             from shardmill.engines.spark import SparkEngine
             from shardmill.errors import UsageError
             java.candidates = lambda environ: iter(())

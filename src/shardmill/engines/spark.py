@@ -79,20 +79,14 @@ class SparkEngine:
         """
         if not items:
             return
-        yield from self.run_cached(work, items, _forget)[0]
+        with self.context() as context:
+            yield from self._run_job(context, work, items, _forget)[0]
 
     def run_cached(self, work: Callable[[T], R], items: Sequence[T], then: Callable[[RDD[R]], S]) -> tuple[list[R], S]:
         """The results, and what `then` makes of the RDD of them where they are: kept there, so that no action of
         `then` does any of the work again. `items` must not be empty; errors are those of `run`."""
         with self.context() as context:
-            partitions = min(self.partitions or MAX_PARTITIONS, len(items))
-            self._facts = {
-                "master": context.master,
-                "spark": context.version,
-                "java": context._jvm.java.lang.System.getProperty("java.version"),
-                "partitions": partitions,
-            }
-            return self._run_job(context, work, items, partitions, then)
+            return self._run_job(context, work, items, then)
 
     def describe(self) -> dict[str, str | int]:
         """Master, versions and partitions of the last run."""
@@ -115,9 +109,15 @@ class SparkEngine:
         context: SparkContext,
         work: Callable[[T], R],
         items: Sequence[T],
-        partitions: int,
         then: Callable[[RDD[R]], S],
     ) -> tuple[list[R], S]:
+        partitions = min(self.partitions or MAX_PARTITIONS, len(items))
+        self._facts = {
+            "master": context.master,
+            "spark": context.version,
+            "java": context._jvm.java.lang.System.getProperty("java.version"),
+            "partitions": partitions,
+        }
         group = f"shardmill-{uuid.uuid4().hex}"
         # Tells of an error before the job ends, so that it can be stopped; what is counted comes from the results.
         alarm = context.accumulator(None, _FirstRaised())
