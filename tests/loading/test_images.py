@@ -173,3 +173,15 @@ print(sorted({{"torch", "tensorflow"}} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_files_stay_open_in_bounded_number(square: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psutil
+
+    monkeypatch.setattr("shardmill.loading.reads._MOST_OPEN", 2)
+    images = shardmill.open(square)
+    before = psutil.Process().num_fds()
+    assert len(list(images)) == COUNT
+    assert psutil.Process().num_fds() <= before + 2
+    del images
+    assert psutil.Process().num_fds() <= before

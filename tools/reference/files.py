@@ -40,7 +40,7 @@ _DATA_SET: Final = f"""\
 | file | |
 |---|---|
 | `train-00000-of-00016.tfrecord`, or `.tar`, `.parquet` | a shard; numbering is dense, and shards of a split differ by at most one input |
-| `train-00000-of-00016.tfrecord{layout.INDEX_SUFFIX}` | its index |
+| `train-00000-of-00016.tfrecord{layout.INDEX_SUFFIX}` | its index, where the format has one: not Parquet, whose footer is one, and not a gzipped TFRecord |
 | `{layout.LABELS}` | a class name a line; the line's number, from 0, is the label |
 | `{layout.samples_name(0)}` | a row for every input of shard 0; it is written last, and commits the shard |
 | `{layout.DUPLICATES}` | exact copies among the records, where there are any |

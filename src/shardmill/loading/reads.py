@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from typing import Final, Protocol
 
@@ -72,16 +73,14 @@ class LocalRanges:
 
 
 class _OpenFile:
+    """Closed when nobody holds it any more."""
+
     def __init__(self, path: str) -> None:
         try:
             self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
-            self.descriptor = -1
             raise ResumableError(f"cannot open {path}: {error.strerror}. See `shardmill verify`.") from error
-
-    def __del__(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
+        weakref.finalize(self, os.close, self.descriptor)
 
 
 class StoreRanges:
