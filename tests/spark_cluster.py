@@ -56,12 +56,15 @@ class SparkCluster:
     def kill_worker(self, number: int) -> None:
         """As if the machine lost power: SIGKILL for the worker, its executors and their Python processes."""
         worker = psutil.Process(self.workers[number].pid)
-        for process in (worker, *worker.children(recursive=True)):
+        killed = [worker, *worker.children(recursive=True)]
+        for process in killed:
             try:
                 process.kill()
             except psutil.NoSuchProcess:
                 continue  # ended with its parent
         self.workers[number].wait(_STOP_TIMEOUT_S)
+        _, alive = psutil.wait_procs(killed, timeout=_STOP_TIMEOUT_S)
+        assert not alive, f"killed, but still there: {alive}"
 
 
 @contextmanager

@@ -133,7 +133,7 @@ def test_json_never_changes() -> None:
 
 
 def test_json_is_plain_and_complete() -> None:
-    plain = PrepareSpec(splits=(("a", 0.5), ("b", 0.5)), labels=("x",)).to_json()
+    plain = PrepareSpec(compression="gzip", splits=(("a", 0.5), ("b", 0.5)), labels=("x",)).to_json()
     assert json.loads(json.dumps(plain)) == plain
     for part, kind in (
         (plain, PrepareSpec),

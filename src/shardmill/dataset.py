@@ -188,7 +188,7 @@ def _open_prepared(store: Store, allow_incomplete: bool) -> Dataset:
         data = manifest["data"]
         shards = tuple(_shard(number, values) for number, values in enumerate(data["shards"]))
         labels = tuple(str(entry["name"]) for entry in data["classes"])
-        options = FormatOptions(data["feature_keys"], data["compression"], labels)
+        options = FormatOptions(data["feature_keys"], data.get("compression", "none"), labels)
         shard_format = make_format(data["shard_format"], options)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamageError(

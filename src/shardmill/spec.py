@@ -58,8 +58,11 @@ class PrepareSpec:
         return FormatOptions(self.feature_keys, self.compression, classes)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, in field order."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]  # tuples to lists
+        """Plain values, in field order; `compression` only where there is any, so that older plans stay what they were."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples to lists
+        if self.compression == "none":
+            del values["compression"]
+        return values
 
 
 def parse_splits(text: str | None) -> tuple[tuple[str, float], ...]:

@@ -296,7 +296,11 @@ def _finish(
         write_manifest(store, plan, build_manifest(plan, summaries, findings, store, run))
         return tuple(findings.failures)
     before = source.manifest["data"]
-    written_as = {name: plan.spec[name] for name in ("shard_format", "feature_keys", "compression")}
+    written_as = {
+        "shard_format": plan.spec["shard_format"],
+        "feature_keys": plan.spec["feature_keys"],
+        "compression": plan.spec.get("compression", "none"),
+    }
     data = {
         **before,
         **written_as,

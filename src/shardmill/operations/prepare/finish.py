@@ -181,7 +181,7 @@ def build_manifest(
         "data": {
             "shard_format": plan.spec["shard_format"],
             "feature_keys": plan.spec["feature_keys"],
-            "compression": plan.spec["compression"],
+            "compression": plan.spec.get("compression", "none"),
             "plan": plan.digest,
             "transform": plan.spec["transform"],
             "fingerprint": plan.fingerprint,
