@@ -3,6 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from tests.extras import needed
+
+needed("IPython")
 from IPython.display import HTML
 
 import shardmill

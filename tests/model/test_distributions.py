@@ -5,6 +5,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.extras import needed
+
+needed("scipy")
 from scipy import special, stats
 
 from shardmill.model.distributions import f_tail, incomplete_beta, t_quantile, t_tail

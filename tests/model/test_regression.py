@@ -4,6 +4,11 @@ import math
 
 import numpy as np
 import pytest
+
+from tests.extras import needed
+
+needed("scipy")
+needed("sklearn")
 from scipy import stats
 from sklearn.linear_model import LinearRegression
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.extras import needed
+
+needed("sklearn")
 from sklearn.linear_model import LinearRegression
 
 from shardmill.cli.main import main
