@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import shardmill
+from tests.extras import needed
 from tests.loading.conftest import COUNT, flat
 
-torch = pytest.importorskip("torch", reason="not among the oldest versions")
+torch = needed("torch")
 
 pytestmark = [
     pytest.mark.torch,
