@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import pytest
 
-from shardmill.cli.progress import counting, progress_listener
+from shardmill.cli.progress import counting, measuring, progress_listener
 
 Event = dict[str, Any]
 
@@ -111,6 +111,22 @@ class TestCounting:
         with counting("shards checked", "records") as listener:
             listener(16, 16, 1)
         assert capsys.readouterr().err == ""
+
+
+class TestMeasuring:
+    def test_the_time_left_is_that_of_the_passes_made_now(
+        self, clock: Clock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with measuring() as listener:
+            listener(40, 100, 0)  # kept from before
+            for second in range(10, 31, 10):
+                clock.now = 1_000 + second
+                listener(40 + second, 100, second * 1_000)
+        assert capsys.readouterr().err.splitlines() == [
+            "50 of 100 passes made, 10,000 images read, 50.0 s left",
+            "60 of 100 passes made, 20,000 images read, 40.0 s left",
+            "70 of 100 passes made, 30,000 images read, 30.0 s left",
+        ]
 
 
 class Terminal:

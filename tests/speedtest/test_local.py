@@ -21,7 +21,7 @@ class Script:
     shares: list[float]
 
     def taken(self) -> Taken:
-        return Taken(self.shares.pop(0), 0.0)
+        return Taken(self.shares.pop(0), 0.0, 1.0)
 
 
 @pytest.fixture

@@ -61,9 +61,10 @@ def test_what_others_take_is_told_from_what_is_ours(ours: bool) -> None:
 
 
 def test_where_cores_are_free_nobody_is_disturbed() -> None:
-    assert Taken(0.3, 0.0).disturbing
-    assert not Taken(0.3, 0.6).disturbing
-    assert not Taken(0.02, 0.0).disturbing
+    assert Taken(0.3, 0.0, 1.0).disturbing
+    assert not Taken(0.3, 0.6, 1.0).disturbing
+    assert not Taken(0.02, 0.0, 1.0).disturbing
+    assert not Taken(0.3, 0.0, 0.03).disturbing
 
 
 def test_no_time_at_all_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

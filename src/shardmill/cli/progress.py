@@ -123,6 +123,23 @@ def counting(what: str, details: str) -> Iterator[Callable[[int, int, int], None
 
 
 @contextmanager
+def measuring() -> Iterator[Callable[[int, int, int], None]]:
+    """A listener for `(passes, of, images)`: "39 of 240 passes made, 141,056 images read, 2 min 10 s left"."""
+    first: list[tuple[float, int]] = []
+
+    def text(done: int, of: int, images: int) -> str:
+        first[:] = first or [(time.monotonic(), done)]
+        started, had = first[0]
+        left = (
+            f", {format_seconds((time.monotonic() - started) / (done - had) * (of - done))} left" if done > had else ""
+        )
+        return f"{done:,} of {of:,} passes made, {images:,} images read{left}"
+
+    with _one_line() as show:
+        yield lambda done, of, images: show(text(done, of, images))
+
+
+@contextmanager
 def fetching() -> Iterator[Callable[[int, int], None]]:
     """A listener for `(bytes there, bytes in all)`: "12 MB of 229 MB, 8.0 MB/s, 27.1 s left"."""
     first: list[tuple[float, int]] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from shardmill.cli.parse import Command, print_json
-from shardmill.cli.progress import counting
+from shardmill.cli.progress import measuring
 from shardmill.operations.speedtest.result import lines
 from shardmill.operations.speedtest.run import speedtest
 
@@ -23,7 +23,7 @@ COMMAND: Final = Command("speedtest", speedtest, groups=_GROUPS, examples=_EXAMP
 
 def run(words: Sequence[str]) -> int:
     arguments, as_json = COMMAND.parse(words)
-    with counting("passes made", "images read") as listener:
+    with measuring() as listener:
         result = speedtest(*arguments.pop("datasets"), **arguments, on_progress=listener)
     if as_json:
         print_json(result)

@@ -16,16 +16,22 @@ _FREE: Final = 0.25  # of the cores' time idle: then others have taken nothing t
 _NOT_BUSY: Final = frozenset({"idle", "iowait", "guest", "guest_nice"})  # guests are in user and nice already
 
 
+_LEAST_S: Final = 0.05
+"""Seconds of CPU below which others are not told from rounding: the kernel counts in steps of 10 ms, core by core."""
+
+
 class Taken(NamedTuple):
     """Shares of the time of all cores of the machine, 0 to 1."""
 
     by_others: float
     idle: float
+    seconds: float
+    """Of CPU that others took."""
 
     @property
     def disturbing(self) -> bool:
         """Others took more than may be, and there was little left."""
-        return self.by_others > MOST_TAKEN and self.idle < _FREE
+        return self.by_others > MOST_TAKEN and self.idle < _FREE and self.seconds > _LEAST_S
 
 
 class Neighbours:
@@ -39,8 +45,9 @@ class Neighbours:
         busy, idle, own = (after - before for after, before in zip(_times(), self._before, strict=True))
         total = busy + idle
         if total <= 0:
-            return Taken(0.0, 1.0)
-        return Taken(max(busy - own, 0.0) / total, idle / total)
+            return Taken(0.0, 1.0, 0.0)
+        others = max(busy - own, 0.0)
+        return Taken(others / total, idle / total, others)
 
 
 def _times() -> tuple[float, float, float]:
