@@ -154,6 +154,8 @@ def open_files(source: str, size: Size, name: str | None = None) -> FileSet:
         if batch.column("offset").null_count < batch.num_rows:
             raise UsageError(f"the images of {source} lie within larger files; give the folder or a list of files.")
         uris += batch.column("uri").to_pylist()
+    if elsewhere := next((uri for uri in uris if scheme_of(uri)), None):
+        raise UsageError(f"{source} names images of several stores, such as {elsewhere}; give a list of one folder.")
     if not uris:
         raise UsageError(f"{source} holds no image; name the folder or the list that prepare would take.")
     return FileSet(name or _base_name(source), open_store(opened.root), tuple(spread(uris, MOST_FILES)), size)
