@@ -149,3 +149,13 @@ def test_starts_of_cherrypick_are_spread() -> None:
     for seed in range(20):
         starts = spread_starts(points, 3, np.random.default_rng(seed))
         assert len(set(starts)) == 3
+
+
+def test_a_margin_is_kept_where_it_can_be() -> None:
+    problem = Problem(
+        (Shape("m4.large", 1, 2, 8, 0.1), Shape("m4.large", 2, 2, 8, 0.1)), deadline_s=1000.0, margin=0.03
+    )
+    narrow, safe = Trial(0, "ok", 990.0), Trial(1, "ok", 960.0)  # the safe one costs twice as much
+    assert problem.best([narrow, safe]) == safe
+    assert problem.best([narrow]) == narrow
+    assert problem.best([Trial(0, "ok", 1001.0)]) is None

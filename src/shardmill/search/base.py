@@ -47,6 +47,8 @@ class Problem:
     """A shape whose run takes longer is no answer."""
     max_run_usd: float | None = None
     """A shape whose run costs more is no answer."""
+    margin: float = 0.0
+    """By how much a run should stay below a limit, as a share: the next run of the same shape may take longer."""
     fractions: tuple[float, ...] = (1.0,)
     """Shares of the data that can be run; only 1 where, as in a trace, just whole runs are at hand."""
 
@@ -72,7 +74,12 @@ class Problem:
 
     @cached_property
     def limits(self) -> NDArray[np.float64]:
-        """The highest score with which each shape is an answer, shape (k,); infinite where nothing limits it."""
+        """The highest score with which each shape is an answer, the margin kept, shape (k,); infinite without limits."""
+        return self.hard_limits + math.log1p(-self.margin)
+
+    @cached_property
+    def hard_limits(self) -> NDArray[np.float64]:
+        """The same without the margin."""
         limits = np.full(len(self.shapes), math.inf)
         if self.deadline_s is not None:
             limits = np.minimum(limits, math.log(self.deadline_s) - self.time_offset)
@@ -86,13 +93,11 @@ class Problem:
         return math.log(trial.runtime_s) - float(self.time_offset[trial.shape])
 
     def best(self, trials: Sequence[Trial]) -> Trial | None:
-        """The best run that ended well and keeps the limits."""
-        answers = [
-            trial
-            for trial in trials
-            if trial.outcome == "ok" and trial.fraction == 1.0 and self.score(trial) <= self.limits[trial.shape] + 1e-12
-        ]
-        return min(answers, key=self.score, default=None)
+        """The best run that ended well and keeps the limits: with the margin, or where none does, without."""
+        whole = [trial for trial in trials if trial.outcome == "ok" and trial.fraction == 1.0]
+        safe = [trial for trial in whole if self.score(trial) <= self.limits[trial.shape] + 1e-12]
+        just = [trial for trial in whole if self.score(trial) <= self.hard_limits[trial.shape] + 1e-12]
+        return min(safe or just, key=self.score, default=None)
 
     def untried(self, trials: Sequence[Trial]) -> list[int]:
         """Indices of the shapes without a trial of the whole job, ascending."""
@@ -151,6 +156,8 @@ class Goal:
 
 
 DEFAULT_GOAL: Final = Goal()
+MARGIN: Final = 0.03
+"""Of `Problem.margin`: about what one run differs from the next on the traces with repeats."""
 
 
 class StrategyFactory(Protocol):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shardmill.search.base import DEFAULT_GOAL, Goal, Objective, Problem, Trial
+from shardmill.search.base import DEFAULT_GOAL, MARGIN, Goal, Objective, Problem, Trial
 from shardmill.search.experience import make_strategy
 from shardmill.search.replay import Replay
 from shardmill.traces import TraceRow
@@ -63,7 +63,7 @@ def run_search(
 ) -> Search:
     """Search one workload until both the optimum has been tried and the strategy's own rule has ended the search."""
     replay = Replay(rows, seed)
-    problem = Problem(replay.shapes, objective, deadline_s)
+    problem = Problem(replay.shapes, objective, deadline_s, margin=MARGIN)
     strategy = make_strategy(name, problem, seed, goal, history)
     times = replay.true_runtimes_s()
     worth = times * problem.table.usd_per_s if objective == "cost" else times

@@ -12,7 +12,7 @@ from shardmill.errors import UsageError
 from shardmill.operations.pick.bench import goal_of
 from shardmill.operations.pick.result import PickResult, result_of, step_lines
 from shardmill.operations.pick.state import SearchState
-from shardmill.search.base import Objective, Problem
+from shardmill.search.base import MARGIN, Objective, Problem
 from shardmill.search.experience import make_strategy
 from shardmill.search.loop import Limits, Step, search
 from shardmill.search.replay import Replay, one_workload, workloads
@@ -83,6 +83,7 @@ def pick(
         objective,
         None if deadline is None else _above("--deadline", deadline, 0.0),
         None if max_run_cost is None else _above("--max-run-cost", max_run_cost, 0.0),
+        margin=MARGIN,
     )
     past = _history(history, name)
     request = {
