@@ -11,6 +11,7 @@ import pytest
 import shardmill
 from shardmill.operations.convert.run import convert
 from shardmill.operations.verify.run import verify
+from tests.extras import needed
 from tests.loading.conftest import COUNT
 from tests.outputs import contents
 from tests.stores import StoreServer, download, upload
@@ -44,6 +45,7 @@ def test_from_bucket_to_bucket(
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")  # as DataLoader does it
 def test_workers_that_were_forked_read_from_a_bucket(square: str, store_server: StoreServer, bucket: str) -> None:
     """This process has talked to the store before, in threads that a fork does not take along."""
+    needed("torch")
     url = upload(store_server, Path(square), bucket, "square")
     images = shardmill.open(url, storage_options=store_server.options)
     assert images[0].image.shape == (32, 32, 3)
