@@ -37,7 +37,9 @@ ENGINES: Final[Mapping[str, Plugin]] = {
     "local": Plugin("shardmill.engines.local:LocalEngine"),
     "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
 }
-PROVIDERS: Final[Mapping[str, Plugin]] = {}
+PROVIDERS: Final[Mapping[str, Plugin]] = {
+    "local": Plugin("shardmill.clusters.local.provider:LocalProvider", extra="spark"),
+}
 SECTIONS: Final[Mapping[str, Plugin]] = {
     "model": Plugin("shardmill.report.sections.model:section"),
     "pick": Plugin("shardmill.report.sections.pick:section"),

@@ -175,6 +175,8 @@ class ClusterProvider(Protocol):
 
     - Every wait has an end, and every cluster is created with limits (`idle_delete_s`, `max_age_s`) that end it without us.
     - `create` returns when the request is accepted. Repeated with the same name and spec it makes no second cluster.
+      A cluster made with `detached` outlives this process; without it, a provider that can ends it with this process,
+      `kill -9` included, and the limits above are the net of one that cannot.
     - `delete` succeeds when there is nothing to delete, and returns when nothing is paid for any longer.
     - `submit` returns when the job has ended, however it did; leaving it by an exception (Ctrl-C too) cancels the job.
     - No secret appears in a message, a log, a result or another process's argument list.
@@ -187,7 +189,7 @@ class ClusterProvider(Protocol):
         """Why `spec` cannot be made here, each in one sentence with the remedy; asks quotas, creates nothing."""
         ...
 
-    def create(self, spec: ClusterSpec, name: str) -> None: ...
+    def create(self, spec: ClusterSpec, name: str, *, detached: bool = False) -> None: ...
 
     def wait_ready(self, name: str, timeout_s: float = READY_TIMEOUT_S) -> Cluster: ...
 

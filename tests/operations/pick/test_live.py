@@ -24,7 +24,7 @@ class ImaginedCloud:
     def objections(self, spec: ClusterSpec) -> list[str]:
         return []
 
-    def create(self, spec: ClusterSpec, name: str) -> None:
+    def create(self, spec: ClusterSpec, name: str, *, detached: bool = False) -> None:
         self.clusters[name] = spec
         self.most = max(self.most, len(self.clusters))
 
