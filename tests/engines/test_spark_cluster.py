@@ -92,7 +92,8 @@ def test_every_result_once_though_a_slow_task_is_copied(cluster: SparkCluster, t
 
 
 def test_a_cluster_without_room_is_said_so(cluster: SparkCluster, tmp_path: Path) -> None:
-    driver = start_driver(cluster, "wait_on_first_attempt", tmp_path, **{"spark.executor.memory": "900g"})
+    settings = {"spark.executor.memory": "900g", "spark.scheduler.maxRegisteredResourcesWaitingTime": "1s"}
+    driver = start_driver(cluster, "wait_on_first_attempt", tmp_path, **settings)
     assert driver.stderr is not None
     assert "has taken a task for 2 s" in driver.stderr.readline()
     driver.terminate()

@@ -7,6 +7,7 @@ cluster is too old or idle for too long, and when the master dies. Its children 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import select
@@ -81,8 +82,17 @@ def _keep(folder: ClusterFolder, order: Mapping[str, Any], state: dict[str, Any]
         while (reason := _reason_to_end(master, watch)) is None:
             watch.pause(_BEAT_S)
             reap()
+            _end_adopted(set(nodes.values()))
             meter.write(watch.drivers())
     write_json(folder.state, state | {"phase": "ended", "reason": reason})
+
+
+def _end_adopted(daemons: set[int]) -> None:
+    """What lost its executor works for nobody, and one that is stopped would never notice."""
+    adopted = [child for child in psutil.Process().children() if child.pid not in daemons]
+    for process in adopted:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _reason_to_end(master: Master, watch: _Watch) -> str | None:
