@@ -1,0 +1,133 @@
+"""What Spark's event log tells of a job: its executors, and when each task ran where.
+
+Format: JSON lines as `org.apache.spark.scheduler.EventLoggingListener` of Spark 3.5 and 4 writes them, in one file or in a
+folder of rolled files; uncompressed, as our providers set it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shardmill.errors import ClusterError
+from shardmill.storage.open import open_store
+
+_TASK_END: Final = "SparkListenerTaskEnd"
+_EXECUTOR_ADDED: Final = "SparkListenerExecutorAdded"
+_WANTED: Final = (f'"{_TASK_END}"', f'"{_EXECUTOR_ADDED}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """One executor."""
+
+    id: str
+    host: str
+    cores: int
+    added_at: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One attempt of one task. Times are seconds since the epoch, on the driver's clock; durations are seconds."""
+
+    stage: int
+    index: int
+    """Of the partition within the stage."""
+    attempt: int
+    executor: str
+    host: str
+    launched_at: float
+    finished_at: float
+    run_s: float
+    """In the executor, Python included; 0 for a task that was killed."""
+    deserialize_s: float
+    gc_s: float
+    ok: bool
+    speculative: bool
+
+    @property
+    def seconds(self) -> float:
+        """From launch to the driver's hearing of the end."""
+        return self.finished_at - self.launched_at
+
+    @property
+    def scheduler_delay_s(self) -> float:
+        """Of `seconds`, what went into sending the task and its result about."""
+        return max(self.seconds - self.run_s - self.deserialize_s, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EventLog:
+    """The executors and the task attempts of one application, in the order in which they came and ended."""
+
+    executors: tuple[Executor, ...]
+    tasks: tuple[Task, ...]
+
+
+def read_event_log(location: str) -> EventLog:
+    """The log at `location`: a file, or the folder of a rolled log, as a path or URL.
+
+    Raises:
+        ClusterError: it is no event log, or is compressed.
+        ResumableError: the store does not answer.
+    """
+    executors: list[Executor] = []
+    tasks: list[Task] = []
+    for line in _lines(location):
+        if not any(name in line[:60] for name in _WANTED):
+            continue
+        try:
+            event = json.loads(line)
+            if event["Event"] == _TASK_END:
+                tasks.append(_task(event))
+            else:
+                info = event["Executor Info"]
+                executors.append(
+                    Executor(event["Executor ID"], info["Host"], info["Total Cores"], event["Timestamp"] / 1000)
+                )
+        except (ValueError, KeyError) as error:
+            raise ClusterError(
+                f"{location} has a line that is no Spark event ({error!r}); its job was measured by time alone."
+            ) from error
+    return EventLog(tuple(executors), tuple(tasks))
+
+
+def _task(event: dict[str, Any]) -> Task:
+    info, metrics = event["Task Info"], event.get("Task Metrics") or {}
+    return Task(
+        stage=event["Stage ID"],
+        index=info["Index"],
+        attempt=info["Attempt"],
+        executor=info["Executor ID"],
+        host=info["Host"],
+        launched_at=info["Launch Time"] / 1000,
+        finished_at=info["Finish Time"] / 1000,
+        run_s=metrics.get("Executor Run Time", 0) / 1000,
+        deserialize_s=metrics.get("Executor Deserialize Time", 0) / 1000,
+        gc_s=metrics.get("JVM GC Time", 0) / 1000,
+        ok=event["Task End Reason"]["Reason"] == "Success",
+        speculative=info["Speculative"],
+    )
+
+
+def _lines(location: str) -> Iterator[str]:
+    folder, _, name = location.rpartition("/")
+    store = open_store(folder)
+    names: Iterable[str] = [name]
+    if store.size(name) is None:  # a folder of `events_1_ID`, `events_2_ID`, ...
+        rolled = [entry.path for entry in store.list(name) if os.path.basename(entry.path).startswith("events_")]  # noqa: PTH119
+        names = sorted(rolled, key=lambda path: int(os.path.basename(path).split("_")[1]))  # noqa: PTH119
+        if not names:
+            raise ClusterError(f"there is no event log at {location}; its job was measured by time alone.")
+    for each in names:
+        with store.open(each) as file:
+            try:
+                for line in file:
+                    yield line.decode()
+            except UnicodeDecodeError as error:
+                raise ClusterError(f"{location} is compressed; set spark.eventLog.compress to false.") from error

@@ -1,0 +1,1 @@
+"""Runs of one job over cluster shapes: what is asked, what was seen, and what it means."""
