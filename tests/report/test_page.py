@@ -23,7 +23,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_findings_stand_first_and_link_to_their_section() -> None:
-    finding = Finding("hardware", "The processor limits: 97 % busy.", 97, "%", (95, 99), "a")
+    finding = Finding("limit", "hardware", "The processor limits: 97 % busy.", 97, "%", (95, 99), "a")
     text = render(Page("T", "s", (Section("a", "The section", (), (finding,)), Section("b", "Another", ())), "1"))
     assert text.index("What to do") < text.index("The processor limits") < text.index('id="a"')
     assert '<a href="#a">The section</a>' in text

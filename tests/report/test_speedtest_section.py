@@ -72,7 +72,9 @@ def test_the_format_the_batch_and_the_reads_to_use() -> None:
     assert ratio.interval is not None
     assert ratio.interval[0] < ratio.number < PER_IMAGE["files"] / PER_IMAGE["tfrecord"]
     assert "Use 2 parallel reads" in the(found, "parallel reads for").sentence
-    assert the(found, "cost memory").number in (8, 16, 32)
+    enough = the(found, "gain next to nothing")
+    assert enough.sentence.startswith(("Batches of 16 give", "Batches of 32 give"))
+    assert 95 <= enough.number < 100
 
 
 def test_more_parallel_reads_that_gain_nothing() -> None:

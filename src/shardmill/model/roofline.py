@@ -27,6 +27,15 @@ class Estimate:
     def times(self, factor: float) -> Estimate:
         return Estimate(self.value * factor, (self.interval[0] * factor, self.interval[1] * factor))
 
+    def over(self, other: Estimate) -> Estimate:
+        """The ratio of two independent estimates; their relative errors add as squares."""
+        value = self.value / other.value
+        halves = [_log_half(one) for one in (self, other)]
+        if not all(map(math.isfinite, halves)):
+            return Estimate(value, (0.0, math.inf))
+        spread = math.exp(math.hypot(*halves))
+        return Estimate(value, (value / spread, value * spread))
+
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
@@ -41,6 +50,7 @@ class Roofline:
     """CPU seconds, of all threads."""
     busy: float
     """Share of the cores that the readers kept busy."""
+    busy_interval: tuple[float, float]
     processor: Estimate
     """Images a second if every core did nothing else."""
     bytes_per_image: float
@@ -68,7 +78,8 @@ def _roofline(arm: Arm, rows: Sequence[Timed], arms: Mapping[Arm, Sequence[Timed
     chosen = cells[best]
     rate = _estimate(_rate(row) for row in chosen).times(best.concurrency)
     cpu = _estimate(max(row.cpu_s, 1e-9) / row.images for row in chosen)
-    busy = median([row.cpu_s / row.elapsed_s for row in chosen]) * best.concurrency / cores
+    shares = [max(row.cpu_s, 1e-9) / row.elapsed_s * best.concurrency / cores for row in chosen]
+    busy = median(shares)
     per_image = median([row.bytes_read / row.images for row in chosen])
     speed, least = _reading(arm, arms)
     reading = speed.times(1 / per_image) if speed is not None and per_image > 0 else None
@@ -86,6 +97,7 @@ def _roofline(arm: Arm, rows: Sequence[Timed], arms: Mapping[Arm, Sequence[Timed
         first_batch_s=median([row.first_batch_s for row in chosen]),
         cpu_per_image=cpu,
         busy=busy,
+        busy_interval=centre(shares)[1],
         processor=processor,
         bytes_per_image=per_image,
         reading=reading,
@@ -118,6 +130,11 @@ def _decode_cost(arm: Arm, cell: Factors, cpu: float, arms: Mapping[Arm, Sequenc
     plain = Arm(arm.dataset, arm.source, arm.format, arm.reader, False, arm.cache, arm.engine)
     spent = [row.cpu_s / row.images for row in arms.get(plain, ()) if factors_of(row) == cell]
     return cpu - median(spent) if spent else None
+
+
+def _log_half(one: Estimate) -> float:
+    low, high = one.interval
+    return math.log(high / low) / 2 if 0 < low <= high < math.inf else math.inf
 
 
 def _rate(row: Timed) -> float:

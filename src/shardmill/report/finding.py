@@ -9,6 +9,9 @@ from shardmill.report.quantity import between, quantity
 
 Use = Literal["batch", "streaming", "hardware", "cost", "trust"]
 
+Topic = Literal["format", "shard size", "batch size", "parallel reads", "partitions", "shape", "disk"]
+"""What people choose, and want to be told how: `shape` is that of the cluster, or the machine."""
+
 USES: Final[dict[Use, tuple[str, str]]] = {
     "batch": ("Batch jobs", "epochs over everything, as many images a second as there can be"),
     "streaming": ("Streaming", "small batches, and the first of them soon"),
@@ -23,6 +26,9 @@ USES: Final[dict[Use, tuple[str, str]]] = {
 class Finding:
     """One sentence that was computed from measurements."""
 
+    kind: str
+    """What sort of sentence: the same for all measurements that lead to it, and different from that of its opposite. Each
+    has a test that plants what must lead to it, and what must not."""
     use: Use
     sentence: str
     """Whole, with a full stop, and with its number in words: it is printed without the fields below as well."""
@@ -30,9 +36,13 @@ class Finding:
     unit: str
     """As `quantity` takes it: `images/s`, `x`, `s`, `%`, `$` ..."""
     interval: tuple[float, float] | None
-    """95% interval of `number`, in the same unit; None where there is none, as for a count."""
+    """Interval of `number`, in the same unit, as `level` says; None where there is none, as for a count."""
     source: str
     """Id of the section it comes from."""
+    topics: tuple[Topic, ...] = ()
+    """What it helps to choose; a topic without any such sentence is one that could not be told."""
+    level: str = "95% interval"
+    """What the interval is."""
 
     @property
     def figure(self) -> str:

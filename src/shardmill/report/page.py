@@ -120,7 +120,7 @@ def _what_to_do(findings: Sequence[Finding], titles: dict[str, str]) -> Element:
 def _finding(finding: Finding, titles: dict[str, str]) -> Element:
     number: list[Node] = [element("span", finding.figure, class_="figure")]
     if finding.range:
-        number.append(element("span", finding.range, class_="interval", title="95% interval"))
+        number.append(element("span", finding.range, class_="interval", title=finding.level))
     where = element("a", titles.get(finding.source, finding.source), href=f"#{finding.source}")
     sentence = element("p", finding.sentence, " ", element("span", where, class_="source"))
     return element("li", element("div", *number, class_="number"), sentence)

@@ -55,6 +55,14 @@ class ShardSet:
         counts = [shard.count for shard in self.shards]
         return None if None in counts else sum(count or 0 for count in counts)
 
+    @property
+    def bytes(self) -> int | None:
+        """Of all shards; None where a store would have to be asked for each."""
+        sizes = [shard.bytes for shard in self.shards]
+        if None in sizes and isinstance(self.store, LocalStore):
+            sizes = [self.store.size(shard.name) for shard in self.shards]
+        return None if None in sizes else sum(size or 0 for size in sizes)
+
     def first_shard(self, window: int) -> int:
         """Where window number `window` begins, so that neighbouring windows read different shards."""
         return window % len(self.shards)

@@ -143,6 +143,7 @@ def _findings(facts: SetFacts, source: str, name: str) -> list[Finding]:
         listed = sum(split.get("listed", 0) for split in facts.splits.values())
         found.append(
             Finding(
+                "inputs-failed",
                 "trust",
                 f"{format_count(facts.failed, 'input')} of {listed:,} did not become records of {name}; the reasons are in its "
                 "section.",
@@ -156,6 +157,7 @@ def _findings(facts: SetFacts, source: str, name: str) -> list[Finding]:
     if across:
         found.append(
             Finding(
+                "copies-across-splits",
                 "trust",
                 f"{format_count(across, 'exact copy')} in {name} {'lies' if across == 1 else 'lie'} in more than one split, which "
                 "flatters any score on the smaller one: prepare it with --drop-duplicates or --group-col.",

@@ -205,7 +205,8 @@ def _identity(material: Material) -> dict[str, Any]:
         return {**identity, "images": material.images}
     manifest = material.dataset.manifest
     plan = None if manifest is None else manifest["data"].get("plan")
-    return {**identity, "shards": len(material.shards), "plan": plan}
+    facts = {"shards": len(material.shards), "bytes": material.bytes, "images": material.images}
+    return {**identity, **facts, "plan": plan}
 
 
 def _warnings(

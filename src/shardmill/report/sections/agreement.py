@@ -68,6 +68,7 @@ def agreement_section(runs: Sequence[Run]) -> Section | None:
         low, high = wilson(one.close, len(one.cells))
         findings.append(
             Finding(
+                "measured-again",
                 "trust",
                 f"Measured again, {one.close:,} of {format_count(len(one.cells), 'combination')} have a median within {CLOSE:.0%} of the "
                 f"first time ({one.first} and {one.second}).",

@@ -151,6 +151,7 @@ def _findings(result: Mapping[str, Any], source: str) -> list[Finding]:
     aim = "cheapest" if result["objective"] == "cost" else "fastest"
     found.append(
         Finding(
+            "pick",
             "cost",
             f"Run {result['workload']} on {result['best']}, the {aim} of {len(result['trials'])} shapes tried: "
             f"{quantity(measured, '$')} and {format_seconds(result['runtime_s'])} a run.",
@@ -158,6 +159,8 @@ def _findings(result: Mapping[str, Any], source: str) -> list[Finding]:
             "$",
             interval if interval is None else (interval[0], interval[1]),
             source,
+            ("shape",),
+            "nine in ten further runs",
         )
     )
     if result["exhaustive_usd"] and result["search_usd"]:
@@ -165,6 +168,7 @@ def _findings(result: Mapping[str, Any], source: str) -> list[Finding]:
         about = "" if result["exhaustive_measured"] else "about "
         found.append(
             Finding(
+                "search-cost",
                 "cost",
                 f"Finding it cost {quantity(result['search_usd'], '$')}; trying every shape costs {about}{quantity(ratio, 'x')} that.",
                 ratio,

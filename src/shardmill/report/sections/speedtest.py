@@ -14,7 +14,7 @@ from shardmill.report.section import Section, heading, note
 from shardmill.report.throughput.findings import findings
 from shardmill.report.throughput.models import model_parts
 from shardmill.report.throughput.plots import first_batch, in_order, over_batch_size, over_factor
-from shardmill.report.throughput.study import Study, study
+from shardmill.report.throughput.study import Study, read_sets, study
 from shardmill.report.throughput.tables import (
     cache_evidence,
     machine_facts,
@@ -34,7 +34,7 @@ def section(run: Run) -> Section:
         UsageError: the run holds no pass that counts.
     """
     rows = read_measurements(run.path)
-    found = study(rows, int(run.machine.get("cores") or 1))
+    found = study(rows, int(run.machine.get("cores") or 1), read_sets([run]))
     if not found.arms:
         raise UsageError(f"{run.path} holds no pass that counts; let speedtest measure again, then report it.")
     name = section_id("speedtest", run.path.name)
@@ -72,7 +72,8 @@ def taken_together(runs: Sequence[Run], source: str) -> list[Finding]:
     for run in runs:
         begun = 1 + max((row.position for row in rows), default=-1)
         rows += [replace(row, position=row.position + begun) for row in read_measurements(run.path)]
-    return findings(study(rows, max(int(run.machine.get("cores") or 1) for run in runs)), source)
+    cores = max(int(run.machine.get("cores") or 1) for run in runs)
+    return findings(study(rows, cores, read_sets(runs)), source)
 
 
 def _decoded(found: Study) -> Sequence[ArmAnalysis]:

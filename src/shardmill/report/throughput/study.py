@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from shardmill.model.analysis import Analysis, ArmAnalysis, analyse
 from shardmill.model.observations import Arm, by_arm
 from shardmill.report.plot.marks import HUE_OF, HUES
+from shardmill.runs import Run
 from shardmill.speedtest.record import Measurement
 
 _SPARE: Final = (4, 5, 1, 2, 0, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSet:
+    """A data set that was read, as the run tells it."""
+
+    root: str
+    format: str
+    shards: int | None
+    """None for files."""
+    bytes: int | None
+    """Of all shards; None where the run does not say."""
+    images: int | None
+
+    @property
+    def shard_bytes(self) -> float | None:
+        """Mean."""
+        return self.bytes / self.shards if self.bytes and self.shards else None
+
+
+def read_sets(runs: Sequence[Run]) -> dict[str, ReadSet]:
+    """What speed tests read, by the name in their rows."""
+    found: dict[str, ReadSet] = {}
+    for run in runs:
+        told: Mapping[str, Mapping[str, Any]] = run.request.get("read") or {}
+        for name, one in told.items():
+            numbers = (one.get("shards"), one.get("bytes"), one.get("images"))
+            found.setdefault(name, ReadSet(str(one.get("root", "")), str(one.get("format", "")), *numbers))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +53,8 @@ class Study:
     by_arm: dict[Arm, list[Measurement]]
     """Rows that count."""
     cores: int
+    sets: Mapping[str, ReadSet] = field(default_factory=dict)
+    """What is known of the data sets, by name."""
 
     @property
     def arms(self) -> tuple[ArmAnalysis, ...]:
@@ -64,6 +96,6 @@ class Study:
         return ", ".join(words)
 
 
-def study(rows: Sequence[Measurement], cores: int) -> Study:
-    """Analyse the rows of one or several speed tests, measured on a machine with `cores` cores."""
-    return Study(tuple(rows), analyse(rows, cores), by_arm(rows), cores)
+def study(rows: Sequence[Measurement], cores: int, sets: Mapping[str, ReadSet] | None = None) -> Study:
+    """Analyse the rows of one or several speed tests of `sets`, measured on a machine with `cores` cores."""
+    return Study(tuple(rows), analyse(rows, cores), by_arm(rows), cores, sets or {})
