@@ -1,13 +1,16 @@
-"""The one table of plug-ins. A heavy package is imported only when its row is asked for."""
+"""The one table of plug-ins. A heavy package is imported only when its row is asked for, others' packages only by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shardmill.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +63,29 @@ SEARCH_STRATEGIES: Final[Mapping[str, Plugin]] = {
 }
 
 
+GROUPS: Final[Mapping[str, str]] = {
+    "format": "shardmill.formats",
+    "engine": "shardmill.engines",
+    "cluster provider": "shardmill.providers",
+    "strategy": "shardmill.search",
+}
+"""By the kind that `load` is told: the group of entry points under which installed packages offer plug-ins of their own."""
+
+
 def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any]:
-    """Import and return the class called `name` in `table`; `kind` is the word for it in messages.
+    """Import and return the class called `name` in `table`, or that an installed package offers under this name.
+
+    Packages are looked at only for a name that the table lacks, so that none can replace a plug-in of ours.
+
+    Args:
+        kind: the word for it in messages.
 
     Raises:
-        UsageError: no such plug-in.
+        UsageError: no such plug-in, or that of another package cannot be loaded.
         MissingExtraError: its package is not installed.
     """
     if name not in table:
-        raise UsageError(f"unknown {kind} {name!r}; choose one of: {', '.join(sorted(table))}")
+        return _load_offer(_offer(table, kind, name), kind)
     plugin = table[name]
     module, _, attribute = plugin.target.partition(":")
     try:
@@ -81,3 +98,51 @@ def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any
         )
         raise MissingExtraError(message) from error
     return factory
+
+
+def maker(table: Mapping[str, Plugin], kind: str, name: str) -> str:
+    """Package and version that brings the plug-in called `name`; empty for one of ours.
+
+    Raises:
+        UsageError: no such plug-in.
+    """
+    return "" if name in table else _package(_offer(table, kind, name))
+
+
+def offers(kind: str) -> Sequence[tuple[str, str]]:
+    """Names of the plug-ins that installed packages offer, and the packages with their versions; sorted."""
+    return sorted((entry.name, _package(entry)) for entry in _entries(kind))
+
+
+def _offer(table: Mapping[str, Plugin], kind: str, name: str) -> EntryPoint:
+    found = [entry for entry in _entries(kind) if entry.name == name]
+    if not found:
+        known = sorted({*table, *(other for other, _ in offers(kind))})
+        raise UsageError(f"unknown {kind} {name!r}; choose one of: {', '.join(known)}")
+    if len(found) > 1:
+        packages = ", ".join(sorted(map(_package, found)))
+        raise UsageError(f"{kind} {name!r} is offered by several packages ({packages}); uninstall all but one.")
+    return found[0]
+
+
+def _entries(kind: str) -> Sequence[EntryPoint]:
+    if kind not in GROUPS:
+        return ()
+    from importlib.metadata import entry_points  # half of what `import shardmill.registry` would take
+
+    return tuple(entry_points(group=GROUPS[kind]))
+
+
+def _load_offer(entry: EntryPoint, kind: str) -> Callable[..., Any]:
+    try:
+        factory: Callable[..., Any] = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"{kind} {entry.name!r} of the package {_package(entry)} cannot be loaded ({error}); "
+            "install what it lacks, or uninstall it."
+        ) from error
+    return factory
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value

@@ -113,6 +113,7 @@ def model(
     extra: str = "here",
     *,
     kind: Literal["one", "two"] = "one",
+    brand: Literal["ours", "theirs"] | str = "ours",
     often: Sequence[str] = (),
     share: float | None = None,
     quiet: bool = False,
@@ -127,6 +128,7 @@ def model(
         extra: Where to, in a text that
             goes on.
         kind: Which, 100% of them.
+        brand: Whose.
         often: Again and again.
         share: How much.
         quiet: Say nothing.
@@ -145,11 +147,11 @@ def parser() -> argparse.ArgumentParser:
 
 def test_shapes_of_parameters() -> None:
     assert vars(parser().parse_args(["a"])) == {
-        "source": "a", "extra": "here", "kind": "one", "often": [], "share": None, "quiet": False
+        "source": "a", "extra": "here", "kind": "one", "brand": "ours", "often": [], "share": None, "quiet": False
     }  # fmt: skip
-    words = ["a", "b", "--kind", "two", "--often", "x", "--often", "y", "--share", "0.5", "--quiet"]
+    words = ["a", "b", "--kind", "two", "--brand", "mine", "--often", "x", "--often", "y", "--share", "0.5", "--quiet"]
     assert vars(parser().parse_args(words)) == {
-        "source": "a", "extra": "b", "kind": "two", "often": ["x", "y"], "share": 0.5, "quiet": True
+        "source": "a", "extra": "b", "kind": "two", "brand": "mine", "often": ["x", "y"], "share": 0.5, "quiet": True
     }  # fmt: skip
 
 
@@ -170,6 +172,7 @@ def test_help_is_that_of_the_docstring(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Where to, in a text that goes on." in told
     assert "group of two:" in told
     assert "--kind {one,two}" in told
+    assert "--brand {ours,theirs}" in told
     assert "Which, 100% of them. [one]" in told
     assert "Again and again.\n" in told
     assert summary(model) == "Do it.\n\nMore about it."

@@ -10,7 +10,7 @@ from shardmill import isolation
 from shardmill.engines.local import LocalEngine
 from shardmill.errors import UsageError
 from shardmill.machine import available_cores
-from tests.engines.conformance import EngineConformance
+from shardmill.testing.engines import EngineConformance
 
 
 class TestLocalEngine(EngineConformance):

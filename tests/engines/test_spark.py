@@ -17,8 +17,7 @@ import psutil
 import pytest
 
 from shardmill.errors import ResumableError, UsageError
-from tests.engines import conformance
-from tests.engines.conformance import EngineConformance, square
+from shardmill.testing.engines import EngineConformance, square
 from tests.extras import needed
 
 pyspark = needed("pyspark")
@@ -30,8 +29,7 @@ from shardmill.engines.spark_session import with_retries
 
 pytestmark = pytest.mark.spark
 
-cloudpickle.register_pickle_by_value(conformance)  # the workers cannot import tests
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the workers cannot import tests
 
 
 class TestSparkEngine(EngineConformance):

@@ -14,8 +14,8 @@ import pytest
 from shardmill.errors import UsageError
 from shardmill.formats.base import Compression, Damage, Format, FormatOptions, Sample
 from shardmill.formats.parquet import ParquetFormat, class_names
+from shardmill.testing.formats import FormatConformance, read, samples, write
 from tests.extras import needed
-from tests.formats.conformance import FormatConformance, read, samples, write
 from tests.pictures import CLASSES, jpeg
 
 JPEG = b"\xff\xd8\xff\xe0 and more"

@@ -19,8 +19,8 @@ from shardmill.formats.example import FeatureValue, encode_example
 from shardmill.formats.frames import MAX_RECORD
 from shardmill.formats.framing import frame_footer, frame_header
 from shardmill.formats.tfrecord import TFRecordFormat
+from shardmill.testing.formats import RecordWiseConformance, read, samples, write
 from tests.extras import needed
-from tests.formats.conformance import RecordWiseConformance, read, samples, write
 
 JPEG = b"\xff\xd8\xff\xe0 and more"
 

@@ -12,8 +12,8 @@ import pytest
 from shardmill.errors import UsageError
 from shardmill.formats.base import Damage, Format, FormatOptions, Sample
 from shardmill.formats.webdataset import WebDatasetFormat, member_stem
+from shardmill.testing.formats import RecordWiseConformance, read, samples, write
 from tests.extras import needed
-from tests.formats.conformance import RecordWiseConformance, read, samples, write
 from tests.pictures import jpeg
 
 JPEG = b"\xff\xd8\xff\xe0 and more"

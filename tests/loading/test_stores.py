@@ -24,8 +24,8 @@ def test_from_bucket_to_bucket(
     options = store_server.options
     url = upload(store_server, Path(square), bucket, "square")
     dest = f"{store_server.scheme}://{bucket}/converted"
-    convert(url, dest, format=shard_format, storage_options=options)  # type: ignore[arg-type]
-    convert(square, str(tmp_path / "here"), format=shard_format)  # type: ignore[arg-type]
+    convert(url, dest, format=shard_format, storage_options=options)
+    convert(square, str(tmp_path / "here"), format=shard_format)
     copied = contents(download(store_server, bucket, "converted", tmp_path / "there"))
     expected = contents(tmp_path / "here")
     assert copied == expected

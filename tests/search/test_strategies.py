@@ -13,7 +13,7 @@ from shardmill.search.experience import as_trials, make_strategy
 from shardmill.search.replay import Replay
 from shardmill.search.shapes import Shape
 from shardmill.search.simple import chance_of_a_hit
-from tests.search.conformance import StrategyConformance
+from shardmill.testing.search import StrategyConformance
 from tests.search.jobs import cpu_bound, memory_bound, rows_of, shapes
 
 

@@ -16,7 +16,7 @@ from tests.speedtest.conformance import encoded, read
 
 @pytest.mark.parametrize("format", ["tfrecord", "webdataset", "parquet"])
 def test_it_reads_the_images_that_the_native_reader_reads(photos: Path, tmp_path: Path, format: str) -> None:
-    prepare(str(photos), str(tmp_path / "set"), size="48x40", num_shards="3", format=format)  # type: ignore[arg-type]
+    prepare(str(photos), str(tmp_path / "set"), size="48x40", num_shards="3", format=format)
     material = open_shards(str(tmp_path / "set"))
     for number in (0, 1, 5):
         ours, theirs = (

@@ -19,7 +19,7 @@ def test_a_prepared_set_is_read_as_it_is_unless_another_size_is_asked_for(shards
 
 @pytest.mark.parametrize("format", ["webdataset", "parquet"])
 def test_formats_are_told_apart(photos: Path, tmp_path: Path, format: str) -> None:
-    prepare(str(photos), str(tmp_path / "set"), size="32", format=format)  # type: ignore[arg-type]
+    prepare(str(photos), str(tmp_path / "set"), size="32", format=format)
     assert open_shards(str(tmp_path / "set")).format == format
 
 

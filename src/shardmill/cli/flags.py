@@ -18,8 +18,8 @@ def add_flags(
 ) -> None:
     """Give `parser` a positional for each positional parameter of `function`, and a flag for each keyword.
 
-    Booleans become switches, literals choices, sequences repeatable flags; callables are left out. Help texts come from
-    the `Args:` section.
+    Booleans become switches, literals choices, sequences repeatable flags; callables are left out. Literals or any text
+    are choices that are shown, and completed, but not enforced. Help texts come from the `Args:` section.
 
     Args:
         groups: the heading under which a flag is listed, by parameter name; it holds for those after it too.
@@ -57,6 +57,15 @@ def add_flags(
         )
 
 
+class _Suggestions(tuple[str, ...]):
+    """Choices besides which any other is taken: plug-ins have names of their own."""
+
+    __slots__ = ()
+
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
 _METAVARS: Final = {int: "N", float: "X", str: "TEXT"}
 
 
@@ -87,9 +96,9 @@ def dashed(argv: Sequence[str]) -> list[str]:
 
 def _shape(hint: Any) -> tuple[type | None, bool, tuple[str, ...]]:  # noqa: ANN401  # a type expression
     """`(type of a value, repeatable, choices)`; the type is None for what has no place on a command line."""
-    hint = alternatives(hint)[0]
+    hint, *others = alternatives(hint)
     if get_origin(hint) is Literal:
-        return str, False, get_args(hint)
+        return str, False, _Suggestions(get_args(hint)) if str in others else get_args(hint)
     if (item := items_of(hint)) is not None:
         return item, True, ()
     return (hint, False, ()) if hint in (str, int, float, bool) else (None, False, ())

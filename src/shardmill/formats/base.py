@@ -87,7 +87,7 @@ class Damage:
 
 
 class Format(Protocol):
-    """One kind of shard. Stateless; pickles."""
+    """One kind of shard. Stateless; pickles. What makes it is a `FormatFactory`."""
 
     @property
     def suffix(self) -> str:
@@ -139,5 +139,17 @@ class Format(Protocol):
 
         Returns:
             Records kept and lost.
+        """
+        ...
+
+
+class FormatFactory(Protocol):
+    """What a row of `registry.FORMATS` names; the class itself in most cases."""
+
+    def from_options(self, options: FormatOptions) -> Format:
+        """A format that does what `options` say.
+
+        Raises:
+            UsageError: it cannot.
         """
         ...

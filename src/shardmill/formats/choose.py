@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from shardmill.formats.base import Format, FormatOptions
+from shardmill.formats.base import Format, FormatFactory, FormatOptions
 from shardmill.registry import FORMATS, load
 
 
@@ -12,7 +12,7 @@ def make_format(name: str, options: FormatOptions | None = None) -> Format:
     """The format called `name`, set up.
 
     Raises:
-        UsageError: there is none, or it has no such option.
+        UsageError: there is none, it cannot be loaded, or it has no such option.
     """
-    factory = load(FORMATS, "format", name)
-    return cast("Format", factory.from_options(options or FormatOptions()))  # type: ignore[attr-defined]
+    factory = cast("FormatFactory", load(FORMATS, "format", name))
+    return factory.from_options(options or FormatOptions())

@@ -23,7 +23,7 @@ MOST_FILES: Final = 100_000
 """Files of one source that are read, spread evenly over its listing where it holds more."""
 
 _FORMAT_NAMES: Final = {"tfrecord": "tfrecord", "tar": "webdataset", "parquet": "parquet"}
-"""By the first part of a shard's suffix: `.tfrecord.gz` is one of the first."""
+"""Of files of others, by the first part of a shard's suffix: `.tfrecord.gz` is one of the first."""
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -140,7 +140,7 @@ def open_shards(dest: str, size: Size | None = None, name: str | None = None) ->
         size = (256, 256)
     material = ShardSet(
         name=name or _base_name(dest),
-        format=_FORMAT_NAMES[dataset.shard_format.suffix.split(".")[1]],
+        format=_format_name(dataset),
         dataset=dataset,
         size=size if size != _prepared_size(dataset) else None,
     )
@@ -202,6 +202,12 @@ def _prepared_size(dataset: Dataset) -> Size | None:
     image = dataset.manifest["data"]["spec"]["image"]
     alike = image["resize_mode"] in ("center_crop", "border") and not image["resize_only_if_bigger"]
     return (image["width"], image["height"]) if alike else None
+
+
+def _format_name(dataset: Dataset) -> str:
+    if dataset.manifest is not None:
+        return str(dataset.manifest["data"]["shard_format"])
+    return _FORMAT_NAMES[dataset.shard_format.suffix.split(".")[1]]
 
 
 def _base_name(location: str) -> str:

@@ -73,7 +73,7 @@ def convert(
     source: str,
     dest: str,
     *,
-    format: FormatName = "tfrecord",
+    format: FormatName | str = "tfrecord",
     compression: Compression = "none",
     workers: int | None = None,
     on_exists: Literal["resume", "overwrite", "fail"] = "resume",
@@ -92,7 +92,7 @@ def convert(
         source: A data set that prepare made, or shards of anyone (TFRecord, WebDataset tar, Parquet): a folder, a file or a
             pattern like 'train-*'.
         dest: Folder for the new shards; made if absent.
-        format: Kind of shard to make.
+        format: Kind of shard to make: tfrecord, webdataset, parquet, or that of a plug-in.
         compression: As of prepare: gzip for tfrecord; snappy, gzip or zstd for parquet.
         workers: Shards converted at once; by default one a core.
         on_exists: When DEST holds a data set: continue it if it is the same one, delete and start anew, or refuse.
@@ -216,7 +216,7 @@ def _new_plan(source: Dataset, spec: PrepareSpec) -> Plan:
         spec=spec.to_json(),
         source=source.root,
         source_root=source.root,
-        fingerprint=COPIED + codec_versions(spec.compression),
+        fingerprint=COPIED + codec_versions(spec.compression, spec.shard_format),
         rows_sha256=hashlib.sha256(json.dumps(facts).encode()).hexdigest(),
         classes=source.labels,
         listed={},

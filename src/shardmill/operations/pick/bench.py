@@ -17,7 +17,7 @@ import numpy as np
 from shardmill.arguments import checked
 from shardmill.errors import UsageError
 from shardmill.machine import available_cores
-from shardmill.registry import SEARCH_STRATEGIES
+from shardmill.registry import SEARCH_STRATEGIES, load
 from shardmill.search.base import Goal, Objective
 from shardmill.search.bench import Search, Summary, run_search, summarise
 from shardmill.search.replay import workloads
@@ -86,8 +86,7 @@ def bench_pick(
     in_range("--seeds", seeds, 1)
     names = tuple(strategy) or tuple(SEARCH_STRATEGIES)
     for name in names:
-        if name not in SEARCH_STRATEGIES:
-            raise UsageError(f"unknown strategy {name!r}; choose one of: {', '.join(SEARCH_STRATEGIES)}")
+        load(SEARCH_STRATEGIES, "strategy", name)
     for percentile in deadline_percentile:
         in_range("--deadline-percentile", percentile, 0, 100)
     goal = goal_of(within, sure)

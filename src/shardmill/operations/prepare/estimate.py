@@ -17,6 +17,7 @@ from shardmill.storage.retry import note_retries, retries_so_far
 
 _RECORD_OVERHEAD: Final = {"tfrecord": 400, "webdataset": 3_000, "parquet": 150}
 """Bytes of a record beside its image, about."""
+_OTHER_OVERHEAD: Final = 400
 _UNREAD_RECORD_BYTES: Final = 30_000
 """Assumed where no sampled image can be read or decoded."""
 
@@ -47,7 +48,7 @@ def fingerprint(spec: PrepareSpec) -> str:
     Raises:
         UsageError: the transform is not installed, or cannot do what the spec asks.
     """
-    return transform_and_fingerprint(spec.transform, spec.image, spec.compression)[1]
+    return transform_and_fingerprint(spec.transform, spec.image, spec.compression, spec.shard_format)[1]
 
 
 def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Limits) -> RecordSize:
@@ -59,7 +60,9 @@ def expected_record(sample: Sample, child: isolation.Child, limits: isolation.Li
         sizes = []  # the run finds out which image it was
     if not sizes:
         return RecordSize(_UNREAD_RECORD_BYTES, 0)
-    return RecordSize(sum(sizes) / len(sizes) + _RECORD_OVERHEAD[sample.spec.shard_format], len(sizes))
+    return RecordSize(
+        sum(sizes) / len(sizes) + _RECORD_OVERHEAD.get(sample.spec.shard_format, _OTHER_OVERHEAD), len(sizes)
+    )
 
 
 def _encoded_sizes(sample: Sample) -> tuple[list[int], dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import cast
 
@@ -49,16 +50,26 @@ def parse_colour(text: str) -> tuple[int, int, int]:
 
 
 def make_engine(name: str, *, workers: int | None, master: str | None, partitions: int | None) -> Engine:
-    """The engine called `name`, set up.
+    """The engine called `name`, set up. One of another package gets those of the options that are given.
 
     Raises:
-        UsageError: an option is given that belongs to another engine.
+        UsageError: there is none, or an option is given that belongs to another engine.
     """
     if name == "local":
         for flag, value in (("--master", master), ("--partitions", partitions)):
             if value is not None:
                 raise UsageError(f"{flag} is for --engine spark; add that, or use --workers")
         return cast("Engine", registry.load(registry.ENGINES, "engine", name)(workers=workers))
-    if workers is not None:
-        raise UsageError("--workers is for --engine local; Spark's parallelism comes from --master and --partitions")
-    return cast("Engine", registry.load(registry.ENGINES, "engine", name)(master=master, partitions=partitions))
+    if name == "spark":
+        if workers is not None:
+            raise UsageError(
+                "--workers is for --engine local; Spark's parallelism comes from --master and --partitions"
+            )
+        return cast("Engine", registry.load(registry.ENGINES, "engine", name)(master=master, partitions=partitions))
+    factory = registry.load(registry.ENGINES, "engine", name)
+    options = {"workers": workers, "master": master, "partitions": partitions}
+    given = {option: value for option, value in options.items() if value is not None}
+    unknown = sorted(given.keys() - inspect.signature(factory).parameters.keys())
+    if unknown:
+        raise UsageError(f"--engine {name} has no --{unknown[0]}; leave it out")
+    return cast("Engine", factory(**given))

@@ -48,6 +48,8 @@ from shardmill.storage.window import in_order
 from shardmill.units import in_range, parse_bytes, parse_limit
 
 _TFDS_VERSION: Final = "1.0.0"
+_WITHOUT_CLASSES: Final = ("tfrecord", "webdataset")
+"""Formats whose shards do not carry the class names, so that tasks need not either."""
 
 
 @checked
@@ -70,7 +72,7 @@ def prepare(
     max_pixels: int = 100_000_000,
     max_source_bytes: str = "256MB",
     transform: Literal["native", "tensorflow"] = "native",
-    format: FormatName = "tfrecord",
+    format: FormatName | str = "tfrecord",
     compression: Compression = "none",
     feature_keys: FeatureKeys = "imagenet",
     tfds: str | None = None,
@@ -92,7 +94,7 @@ def prepare(
     no_shuffle: bool = False,
     limit: int | None = None,
     drop_duplicates: bool = False,
-    engine: Literal["local", "spark"] = "local",
+    engine: Literal["local", "spark"] | str = "local",
     workers: int | None = None,
     master: str | None = None,
     partitions: int | None = None,
@@ -132,7 +134,7 @@ def prepare(
         max_pixels: Images that claim more pixels than this are failures; they are not decoded.
         max_source_bytes: Files larger than this are failures; they are not read.
         transform: What decodes, resizes and encodes: native is fast; tensorflow is a tf.data pipeline.
-        format: Kind of shard: tfrecord, webdataset (tar of .jpg, .cls and .json) or parquet (as Hugging Face datasets).
+        format: Kind of shard: tfrecord, webdataset (tar of .jpg, .cls and .json), parquet (as Hugging Face datasets), or that of a plug-in.
         compression: For tfrecord gzip, which TensorFlow and PyTorch readers know, at the price of the index and of random access;
             for parquet snappy, gzip or zstd, of all columns but the images; webdataset has none. JPEGs hardly shrink.
         feature_keys: Names of the features in a tfrecord: image/encoded and so on, or those of tfds.
@@ -157,7 +159,7 @@ def prepare(
         no_shuffle: Keep the order of the listing.
         limit: Take only this many inputs, a random draw by the seed.
         drop_duplicates: Leave out inputs whose bytes are those of another; reads every input twice.
-        engine: Where the work runs: processes of this machine, or Spark.
+        engine: Where the work runs: processes of this machine, Spark, or the engine of a plug-in.
         workers: Images are processed by this many processes of the local engine; by default one a core.
         master: Spark master, like local[4] or spark://host:7077; by default the session that exists, or local[*].
         partitions: Spark partitions; changes the speed, never the bytes.
@@ -259,7 +261,7 @@ def prepare(
                 dest=store.root,
                 plan=plan.digest,
                 fingerprint=plan.fingerprint,
-                classes=plan.classes if format == "parquet" else (),
+                classes=plan.classes if format not in _WITHOUT_CLASSES else (),
                 staged=isinstance(opened, StagedSource),
                 retry=retry_failed,
                 fail_fast=on_error == "fail",

@@ -70,7 +70,9 @@ def _make(call: ShardCall) -> ShardSummary:
     done = committed(dest, samples_name(task.number), job.plan)
     if done is not None and not job.retry:
         return done
-    transform, fingerprint = transform_and_fingerprint(job.spec.transform, job.spec.image, job.spec.compression)
+    transform, fingerprint = transform_and_fingerprint(
+        job.spec.transform, job.spec.image, job.spec.compression, job.spec.shard_format
+    )
     if fingerprint != job.fingerprint:
         raise UsageError(
             f"the image codecs of this worker are not those that the plan was made with ({_difference(job.fingerprint, fingerprint)}), "

@@ -109,5 +109,6 @@ class EngineConformance:
     def test_describes_itself(self, engine: Engine) -> None:
         list(engine.run(square, [1]))
         facts = engine.describe()
-        assert facts["engine"] in ("local", "spark")
+        assert facts["engine"]
+        assert isinstance(facts["engine"], str)
         assert json.loads(json.dumps(facts)) == facts

@@ -1,4 +1,4 @@
-"""What every shard format must do: subclass `FormatConformance` and give a `shard_format` fixture."""
+"""What every shard format must do."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ def read(shard_format: Format, shard: bytes) -> Read:
 
 
 class FormatConformance:
+    """Subclass it and give a `shard_format` fixture."""
+
     def same(self, one: Sample, other: Sample) -> bool:
         """Whether the format kept all of a sample that it can keep."""
         return one == other

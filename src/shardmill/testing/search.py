@@ -1,4 +1,4 @@
-"""What every search strategy must do: subclass it and give the name of its row in the registry."""
+"""What every search strategy must do."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from shardmill.search.base import Goal, Problem, Trial
 from shardmill.search.experience import make_strategy
 from shardmill.search.replay import Replay
 from shardmill.search.shapes import Shape
-from tests.search.jobs import cpu_bound, memory_bound, rows_of, shapes
+from shardmill.testing.jobs import cpu_bound, memory_bound, rows_of, shapes
 
 
 class StrategyConformance:
+    """Subclass it and give `name`, by which `--strategy` finds the strategy."""
+
     name: ClassVar[str]
 
     def searched(self, problem: Problem, replay: Replay, seed: int, runs: int) -> list[Trial]:
