@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 REPOSITORY: Final = Path(__file__).parents[2]
+EXAMPLES: Final = REPOSITORY / "docs" / "how-to" / "examples"
 
 _FENCE: Final = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"(?<!`)!?\[[^\]]*\]\(([^)\s]+)\)")
@@ -23,6 +24,11 @@ class Block:
     marks: tuple[str, ...]
     """The words behind the language: `exits-5`, `cloud` ..."""
     text: str
+
+    @property
+    def file(self) -> str:
+        """The file whose content it is; empty where it is none."""
+        return next((mark.removeprefix("file=") for mark in self.marks if mark.startswith("file=")), "")
 
 
 def pages() -> list[Path]:

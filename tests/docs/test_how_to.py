@@ -2,6 +2,8 @@
 
 A block of `sh` or `python` is run unless it is marked: `cloud` (needs an account), `cluster` (needs machines of the
 reader's) or `elsewhere` (is for another terminal or system). `exits-N` says with which code the block's last command ends.
+A block with `file=NAME` is the whole of a file that the reader writes; it stands in docs/how-to/examples too, where the
+checks of the repository see it. What a page installs is installed beside the environment, without a network.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from shardmill.operations.demo.images import draw_images
-from tests.docs.pages import Block, blocks, how_to_pages
+from tests.docs.pages import EXAMPLES, Block, blocks, how_to_pages
 from tests.stores import StoreServer, upload
 
 _NOT_RUN = {"cloud", "cluster", "elsewhere"}
@@ -47,11 +49,24 @@ def test_the_page_can_be_followed(
             upload(server, photos, "my-bucket", "photos")
             for name, value in server.environment.items():
                 monkeypatch.setenv(name, value)
-    followed = [block for block in blocks(page.read_text()) if block.language in ("sh", "python")]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _install_beside(tmp_path / "installed", monkeypatch)
+    followed = [block for block in blocks(page.read_text()) if block.language in ("sh", "python") or block.file]
     assert followed, "a how-to page without a command"
     for block in followed:
-        if not _NOT_RUN & {*block.marks}:
+        if block.file:
+            (tmp_path / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / block.file).write_text(block.text)
+        elif not _NOT_RUN & {*block.marks}:
             _follow(block, tmp_path)
+
+
+def _install_beside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `pip install` put packages into `folder`, where all processes find them; what builds them is here already."""
+    options = {"TARGET": str(folder), "NO_DEPS": "1", "NO_INDEX": "1", "NO_BUILD_ISOLATION": "0"}  # 0: not isolated
+    for name, value in options.items():
+        monkeypatch.setenv(f"PIP_{name}", value)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
 def _follow(block: Block, folder: Path) -> None:
@@ -67,4 +82,14 @@ def _follow(block: Block, folder: Path) -> None:
 
 def test_marks_are_known() -> None:
     marks = {mark for page in how_to_pages() for block in blocks(page.read_text()) for mark in block.marks}
-    assert {mark for mark in marks if not mark.startswith("exits-")} <= _NOT_RUN
+    assert {mark for mark in marks if not mark.startswith(("exits-", "file="))} <= _NOT_RUN
+
+
+def test_files_on_pages_are_those_of_the_examples() -> None:
+    shown = {block.file: block.text for page in how_to_pages() for block in blocks(page.read_text()) if block.file}
+    files = {
+        str(path.relative_to(EXAMPLES)): path.read_text()
+        for path in EXAMPLES.rglob("*")
+        if path.suffix in (".py", ".toml") and not path.name.startswith(".")
+    }
+    assert shown == files

@@ -1,0 +1,5 @@
+from shardmill.testing import StrategyConformance
+
+
+class TestClimb(StrategyConformance):
+    name = "climb"
