@@ -48,7 +48,7 @@ def job(
         ({"count": 1.5}, "count is 1.5; it takes a whole number or text"),
         ({"share": "half"}, "share is 'half'; it takes a number"),
         ({"share": True}, "share is True; it takes a number"),
-        ({"settings": {"a": "b"}}, "settings is {'a': 'b'}; it takes a Mapping or None"),
+        ({"settings": {"a": "b"}}, "settings is {'a': 'b'}; it takes a mapping of names to a whole number or None"),
         ({"quiet": "no"}, "quiet is 'no'; it takes True or False"),
         ({"place": "here"}, "place is 'here'; it takes a Path or None"),
         ({"on_event": 3}, "on_event is 3; it takes something to call or None"),

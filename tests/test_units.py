@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shardmill.errors import UsageError
-from shardmill.units import format_bytes, format_count, format_seconds, parse_bytes, parse_limit
+from shardmill.units import format_bytes, format_count, format_seconds, parse_bytes, parse_duration, parse_limit
 
 
 @pytest.mark.oldest
@@ -39,6 +39,31 @@ def test_sizes(text: str | int, expected: int) -> None:
 def test_what_is_no_size(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not a size; write it like 128MB, 1\.5GiB or 4096") as caught:
         parse_bytes(text)
+    assert repr(text) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("90s", 90),
+        ("30m", 1800),
+        ("30 min", 1800),
+        ("4h", 14_400),
+        ("1h30m", 5400),
+        (" 1h 30m 5s ", 5405),
+        ("1.5H", 5400),
+        ("2d", 172_800),
+        ("0s", 0),
+    ],
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", " ", "30", "h", "-1h", "30m1h", "1h30", "1:30", "4 weeks", "infs", "1e3s"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration; write it like 90s, 30m, 4h or 1h30m") as caught:
+        parse_duration(text)
     assert repr(text) in str(caught.value)
 
 

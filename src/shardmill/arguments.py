@@ -189,6 +189,8 @@ def _described(hint: Any) -> str:  # noqa: ANN401
     if hint in _KINDS:
         return _KINDS[hint]
     runtime = get_origin(hint) or hint
+    if isinstance(runtime, type) and issubclass(runtime, Mapping):
+        return f"a mapping of names to {_expected(get_args(hint)[1])}"
     return "something to call" if runtime is Callable else f"a {getattr(runtime, '__name__', runtime)}"
 
 

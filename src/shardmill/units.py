@@ -1,4 +1,4 @@
-"""Sizes, shares, counts and names as people write and read them."""
+"""Sizes, times, shares, counts and names as people write and read them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _FACTORS: Final = {
     "gi": 2**30,
     "ti": 2**40,
 }
+_DURATION: Final = re.compile(
+    r"(?:(\d+(?:\.\d+)?)\s*d)?\s*(?:(\d+(?:\.\d+)?)\s*h)?\s*(?:(\d+(?:\.\d+)?)\s*m(?:in)?)?\s*(?:(\d+(?:\.\d+)?)\s*s)?"
+)
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]i?)?b?\s*", re.IGNORECASE)
 
 
@@ -35,6 +38,18 @@ def parse_bytes(text: str | int) -> int:
     if match is None:
         raise UsageError(f"{text!r} is not a size; write it like 128MB, 1.5GiB or 4096")
     return int(float(match[1]) * _FACTORS[(match[2] or "").lower()])
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `text`: `"90s"`, `"30m"`, `"1h30m"`, `"2d"`.
+
+    Raises:
+        UsageError: `text` is not a duration.
+    """
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not any(match.groups()):
+        raise UsageError(f"{text!r} is not a duration; write it like 90s, 30m, 4h or 1h30m")
+    return sum(float(count or 0) * seconds for count, seconds in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
 
 
 def parse_limit(text: str | int) -> tuple[int | None, float | None]:
