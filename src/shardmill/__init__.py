@@ -10,6 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from shardmill.dataset import Dataset
     from shardmill.loading.images import Images, open
+    from shardmill.operations.cluster.lifecycle import (
+        ClusterDeleted,
+        ClusterInfo,
+        ClusterList,
+        cluster_down,
+        cluster_list,
+        cluster_up,
+    )
+    from shardmill.operations.cluster.metrics import ClusterMetrics, cluster_metrics
+    from shardmill.operations.cluster.render import ClusterCommands, cluster_render
+    from shardmill.operations.cluster.submit import JobResult, cluster_submit
     from shardmill.operations.convert.run import ConvertResult, convert
     from shardmill.operations.demo.images import draw_images
     from shardmill.operations.demo.run import DemoResult, demo
@@ -27,6 +38,8 @@ if TYPE_CHECKING:
     from shardmill.operations.show.run import show
     from shardmill.operations.speedtest.result import SpeedtestResult
     from shardmill.operations.speedtest.run import speedtest
+    from shardmill.operations.sweep.result import SweepResult
+    from shardmill.operations.sweep.run import sweep
     from shardmill.operations.verify.result import VerifyResult
     from shardmill.operations.verify.run import verify
 
@@ -43,7 +56,12 @@ from shardmill.errors import (
 __version__ = "0.1.0"
 __all__ = [
     "BenchPickResult",
+    "ClusterCommands",
+    "ClusterDeleted",
     "ClusterError",
+    "ClusterInfo",
+    "ClusterList",
+    "ClusterMetrics",
     "ConvertResult",
     "DamageError",
     "Dataset",
@@ -51,6 +69,7 @@ __all__ = [
     "DoctorReport",
     "FetchResult",
     "Images",
+    "JobResult",
     "MissingExtraError",
     "ModelResult",
     "PickResult",
@@ -60,11 +79,18 @@ __all__ = [
     "ShardmillError",
     "ShowResult",
     "SpeedtestResult",
+    "SweepResult",
     "TooManyFailuresError",
     "UsageError",
     "VerifyResult",
     "__version__",
     "bench_pick",
+    "cluster_down",
+    "cluster_list",
+    "cluster_metrics",
+    "cluster_render",
+    "cluster_submit",
+    "cluster_up",
     "convert",
     "demo",
     "doctor",
@@ -77,10 +103,25 @@ __all__ = [
     "report",
     "show",
     "speedtest",
+    "sweep",
     "verify",
 ]
 
 _HOMES: Final = {
+    "ClusterCommands": "operations.cluster.render",
+    "cluster_render": "operations.cluster.render",
+    "ClusterDeleted": "operations.cluster.lifecycle",
+    "ClusterInfo": "operations.cluster.lifecycle",
+    "ClusterList": "operations.cluster.lifecycle",
+    "ClusterMetrics": "operations.cluster.metrics",
+    "JobResult": "operations.cluster.submit",
+    "SweepResult": "operations.sweep.result",
+    "cluster_down": "operations.cluster.lifecycle",
+    "cluster_list": "operations.cluster.lifecycle",
+    "cluster_metrics": "operations.cluster.metrics",
+    "cluster_submit": "operations.cluster.submit",
+    "cluster_up": "operations.cluster.lifecycle",
+    "sweep": "operations.sweep.run",
     "ConvertResult": "operations.convert.run",
     "Dataset": "dataset",
     "DemoResult": "operations.demo.run",

@@ -35,7 +35,7 @@ def test_bash_completes(words: list[str], expected: set[str], tmp_path: Path) ->
 def test_every_shell_knows_every_command(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
-    assert [name for name in COMMANDS if name not in script] == []
+    assert [name for name in COMMANDS if any(word not in script for word in name.split())] == []
 
 
 def test_another_shell_is_told(capsys: pytest.CaptureFixture[str]) -> None:

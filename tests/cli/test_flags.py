@@ -15,7 +15,7 @@ from shardmill.cli.parse import Command
 
 PARSERS: dict[str, Command] = {name: import_module(module_of(name)).COMMAND for name in COMMANDS}
 FUNCTIONS: dict[str, Callable[..., Any]] = {name: command.function for name, command in PARSERS.items()}
-INTERNAL = {"on_event", "on_progress", "say"}
+INTERNAL = {"check_words", "on_event", "on_output", "on_progress", "say"}
 """Callables have no place on a command line."""
 
 
@@ -35,7 +35,7 @@ def places(function: Callable[..., Any]) -> dict[str, str]:
 def help_of(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(SystemExit):
-        main([name, "--help"])
+        main([*name.split(), "--help"])
     return capsys.readouterr().out
 
 

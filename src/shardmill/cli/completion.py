@@ -40,10 +40,13 @@ def run(words: Sequence[str]) -> int:
 def whole_parser() -> argparse.ArgumentParser:
     """All commands in one parser; places on the command line are completed as files."""
     parser = Parser(prog="shardmill")
-    commands = parser.add_subparsers()
+    families = {"": parser.add_subparsers()}
     for name, text in COMMANDS.items():
         command: Command = import_module(module_of(name)).COMMAND
-        child = commands.add_parser(name, help=text, parents=[command.parser()], add_help=False)
+        family, _, last = name.rpartition(" ")
+        if family not in families:
+            families[family] = families[""].add_parser(family, help=f"{family} ...").add_subparsers()
+        child = families[family].add_parser(last, help=text, parents=[command.parser()], add_help=False)
         for action in child._get_positional_actions():
             if not action.choices:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # shtab's own convention

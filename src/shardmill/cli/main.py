@@ -24,6 +24,13 @@ COMMANDS: Final = {
     "speedtest": "how fast a data set is read, over a grid of factors",
     "fetch": "a public set of images to try things on",
     "model": "which factor matters for throughput, by how much, and what limits",
+    "cluster up": "make a cluster: here, or on Google Dataproc",
+    "cluster list": "the clusters that are there, and what they cost",
+    "cluster submit": "run a command on a cluster, and bring its result home",
+    "cluster metrics": "what CPU, network and disk its machines used",
+    "cluster down": "delete clusters",
+    "cluster render": "a shape as gcloud commands, with its price",
+    "sweep": "one job over cluster shapes: time, use and cost side by side",
     "pick": "the cheapest cluster shape that meets a deadline, in few trial runs",
     "bench-pick": "how well search strategies pick, over traces of measured runs",
     "report": "one page from any set of runs, with what to do about it",
@@ -55,16 +62,19 @@ exit codes: 0 done, 1 failed, 2 wrong request, 3 stopped and can be resumed, 4 t
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] in COMMANDS:
-        return _run(words[0], words[1:])
+    for count in (1, 2):
+        if (name := " ".join(words[:count])) in COMMANDS and len(words) >= count:
+            return _run(name, words[count:])
     parser = Parser(
         prog="shardmill",
         usage="shardmill [--version] COMMAND [ARGUMENTS]",
-        description=_DESCRIPTION + "\n".join(f"  {name:<12}{text}" for name, text in COMMANDS.items()),
+        description=_DESCRIPTION + "\n".join(f"  {name:<17}{text}" for name, text in COMMANDS.items()),
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"shardmill {shardmill.__version__}")
+    if words and (family := [name for name in COMMANDS if name.startswith(f"{words[0]} ")]):
+        parser.error(f"{words[0]} what? Choose one of: {', '.join(family)}")
     if words and not words[0].startswith("-"):
         parser.error(f"no command {words[0]!r}; choose one of: {', '.join(COMMANDS)}")
     parser.parse_args(words)
@@ -74,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def module_of(name: str) -> str:
     """The module of the command called `name`."""
-    return f"shardmill.cli.{name.replace('-', '_')}"
+    return f"shardmill.cli.{name.replace('-', '_').replace(' ', '.')}"
 
 
 def _run(name: str, words: Sequence[str]) -> int:

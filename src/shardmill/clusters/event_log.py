@@ -7,12 +7,12 @@ folder of rolled files; uncompressed, as our providers set it.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from shardmill.errors import ClusterError
+from shardmill.storage.base import UnreadableError
 from shardmill.storage.open import open_store
 
 _TASK_END: Final = "SparkListenerTaskEnd"
@@ -117,13 +117,12 @@ def _task(event: dict[str, Any]) -> Task:
 
 def _lines(location: str) -> Iterator[str]:
     folder, _, name = location.rpartition("/")
-    store = open_store(folder)
-    names: Iterable[str] = [name]
-    if store.size(name) is None:  # a folder of `events_1_ID`, `events_2_ID`, ...
-        rolled = [entry.path for entry in store.list(name) if os.path.basename(entry.path).startswith("events_")]  # noqa: PTH119
-        names = sorted(rolled, key=lambda path: int(os.path.basename(path).split("_")[1]))  # noqa: PTH119
-        if not names:
-            raise ClusterError(f"there is no event log at {location}; its job was measured by time alone.")
+    store, names = open_store(folder), [name]
+    rolled = sorted(_rolled(location), key=lambda path: int(path.split("_")[1]))
+    if rolled:
+        store, names = open_store(location), rolled
+    elif store.size(name) is None:
+        raise ClusterError(f"there is no event log at {location}; its job was measured by time alone.")
     for each in names:
         with store.open(each) as file:
             try:
@@ -131,3 +130,11 @@ def _lines(location: str) -> Iterator[str]:
                     yield line.decode()
             except UnicodeDecodeError as error:
                 raise ClusterError(f"{location} is compressed; set spark.eventLog.compress to false.") from error
+
+
+def _rolled(location: str) -> list[str]:
+    """The files `events_1_ID`, `events_2_ID`, ... in a folder; none where it is a file."""
+    try:
+        return [entry.path for entry in open_store(location).list() if entry.path.startswith("events_")]
+    except UnreadableError:
+        return []

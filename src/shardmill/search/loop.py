@@ -16,6 +16,10 @@ from shardmill.search.shapes import Shape
 Ending = Literal["sure", "tried", "budget", "runs", "none"]
 
 
+class UnaffordableError(Exception):
+    """What a run needs around it, such as making a cluster, costs more than is left."""
+
+
 class TrialRunner(Protocol):
     """Runs the job on a shape and says how it went.
 
@@ -27,7 +31,11 @@ class TrialRunner(Protocol):
     def shapes(self) -> tuple[Shape, ...]: ...
 
     def run(self, shape: int, fraction: float = 1.0, limit_s: float | None = None) -> Trial:
-        """Run `fraction` of the job on `shape`; stop it after `limit_s` seconds, as outcome `cut`."""
+        """Run `fraction` of the job on `shape`; stop it after `limit_s` seconds, as outcome `cut`.
+
+        Raises:
+            UnaffordableError: nothing was begun, for the runner's own budget does not allow it.
+        """
         ...
 
     def paid_usd(self, trial: Trial) -> float:
@@ -87,7 +95,11 @@ def search(
             return
         assert proposal.shape is not None
         limit_s = _limit_s(problem, proposal.shape, limits, spent, best)
-        trial = runner.run(proposal.shape, proposal.fraction, limit_s)
+        try:
+            trial = runner.run(proposal.shape, proposal.fraction, limit_s)
+        except UnaffordableError:
+            yield Step(tuple(trials), proposal, best, spent, "budget")
+            return
         trials.append(Paid(trial, runner.paid_usd(trial)))
 
 

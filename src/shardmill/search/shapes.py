@@ -54,9 +54,10 @@ class Shape:
 
     @property
     def label(self) -> str:
-        """`4 x c4.xlarge`, with partitions and the like behind it."""
+        """`4 x c4.xlarge`, with partitions and the like behind it; a share of this machine says how large it is."""
         rest = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.extra)
-        return f"{self.node_count} x {self.machine_type}{rest}"
+        size = f" {self.vcpus_per_node:g} cores {self.memory_gb_per_node:g} GB" if self.machine_type == "local" else ""
+        return f"{self.node_count} x {self.machine_type}{size}{rest}"
 
 
 def shape_of(row: TraceRow) -> Shape:

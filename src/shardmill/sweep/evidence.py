@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from shardmill.clusters.base import ClusterSpec, JobOutcome, NodeSpec, UsageSample
+from shardmill.clusters.base import ClusterSpec, JobOutcome, NodeSpec, Role, UsageSample
 from shardmill.clusters.event_log import EventLog, Executor, Task
 from shardmill.errors import UsageError
 
@@ -34,6 +34,8 @@ class ClusterSeen:
     """None: it is being used, or nobody saw its end."""
     error: str = ""
     """Why it was not made, or was lost."""
+    nodes: Mapping[str, Role] = field(default_factory=dict)
+    """As `Cluster.nodes`."""
     facts: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -126,7 +126,7 @@ def rows_of(runs: Sequence[RunSeen], clusters: Sequence[ClusterSeen], price: Pri
 
 def _row(run: RunSeen, cluster: ClusterSeen, last_end: float, price: Price) -> SweepRow:
     spec, outcome = cluster.spec, run.outcome
-    create_s = None if cluster.ready_at is None else cluster.ready_at - cluster.asked_at
+    create_s = None if cluster.ready_at is None else max(cluster.ready_at - cluster.asked_at, 0.0)
     delete_s = None if cluster.deleted_at is None else max(cluster.deleted_at - last_end, 0.0)
     hour = price(spec, 3600.0)
     alone = outcome.elapsed_s + (create_s or 0.0) + (delete_s or 0.0)

@@ -20,6 +20,8 @@ STATE_VARIABLE: Final = "SHARDMILL_STATE"
 
 _KEPT_S: Final = 7 * 86400
 _ENDED: Final = "ended"
+_START_S: Final = 10.0
+"""A supervisor has written its mark by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,12 @@ class ClusterFolder:
         """The supervisor, if it runs."""
         mark = self.read_state().get("supervisor")
         return None if mark is None else ProcessMark(**mark).process()
+
+    def is_orphaned(self) -> bool:
+        """Whether no supervisor runs, nor is just starting."""
+        order = read_json(self.order)
+        young = not self.read_state() and order and time.time() - order["created_at"] < _START_S
+        return not young and self.supervisor() is None
 
     def left_over(self) -> list[psutil.Process]:
         """Processes of the cluster that run, whether or not their supervisor does."""

@@ -101,19 +101,29 @@ class LocalProvider:
         write_json(folder.order, order)
         with folder.log.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "shardmill.clusters.local.supervisor", str(folder.path)],
+                [
+                    sys.executable,
+                    "-m",
+                    "shardmill.clusters.local.supervisor",
+                    str(folder.path),
+                    *(["detached"] * detached),
+                ],
                 stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        self._supervisors[name] = process
+        if detached:
+            process.wait()  # it has left the supervisor to itself
+        else:
+            self._supervisors[name] = process
 
     def wait_ready(self, name: str, timeout_s: float = READY_TIMEOUT_S) -> Cluster:
         folder, deadline = self._folder(name), time.monotonic() + timeout_s
         while (phase := folder.read_state().get("phase", "starting")) == "starting":
             process = self._supervisors.get(name)
-            if process is not None and process.poll() is not None:
+            ended = folder.is_orphaned() if process is None else process.poll() is not None
+            if ended:
                 raise ClusterError(f"cluster {name} ended as it started; {folder.log} tells why.")
             if time.monotonic() > deadline:
                 raise ClusterError(
@@ -187,9 +197,7 @@ class LocalProvider:
     def _clear_away_dead(self) -> None:
         """Keep the accounts of clusters that ended by themselves; one with processes left stays, to be deleted."""
         for folder in find_folders():
-            order, state = read_json(folder.order), folder.read_state()
-            young = not state and order and time.time() - order["created_at"] < 10  # its supervisor is just starting
-            if not young and folder.supervisor() is None and not folder.left_over():
+            if folder.is_orphaned() and not folder.left_over():
                 retire(folder)
 
     def _cores_for(self, spec: ClusterSpec) -> list[list[int]] | None:

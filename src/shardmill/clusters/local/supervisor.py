@@ -1,6 +1,6 @@
 """The process that keeps a local cluster: starts it, measures it, and ends it when nobody wants it any longer.
 
-Run as `python -m shardmill.clusters.local.supervisor FOLDER`. It ends, and the cluster with it, when it is told to
+Run as `python -m shardmill.clusters.local.supervisor FOLDER [detached]`. It ends, and the cluster with it, when it is told to
 (SIGTERM), when the process that made a cluster for itself dies (its pipe closes, and its number is watched), when the
 cluster is too old or idle for too long, and when the master dies. Its children die with it by order of the kernel.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import select
 import signal
@@ -180,4 +181,6 @@ class _Meter:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["detached"] and os.fork():
+        os._exit(0)  # nobody waits for a cluster that outlives its maker
     main(sys.argv[1])

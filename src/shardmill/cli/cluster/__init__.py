@@ -1,0 +1,1 @@
+"""`shardmill cluster ...`: one module a command."""

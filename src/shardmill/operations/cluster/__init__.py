@@ -1,0 +1,1 @@
+"""`shardmill cluster ...`: clusters made, listed, used, measured and deleted by hand."""

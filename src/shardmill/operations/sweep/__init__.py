@@ -1,0 +1,1 @@
+"""`shardmill sweep`: one job over cluster shapes, with time, use and cost of each side by side."""
