@@ -14,6 +14,8 @@ from tests.stores import StoreServer, gcs_server, s3_server
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
+    from tests.dataproc_server import DataprocServer
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # RDD.collect leaves the socket it read from to the garbage collector.
@@ -55,6 +57,18 @@ def gcs() -> Iterator[StoreServer]:
 def s3() -> Iterator[StoreServer]:
     """A server that speaks `s3://`."""
     with s3_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def dataproc(gcs: StoreServer) -> Iterator[DataprocServer]:
+    """A server that speaks Dataproc's protocol, with a bucket in `gcs` in which the wheels for its machines lie already."""
+    from tests.dataproc_server import dataproc_server
+
+    bucket = f"cloud-{uuid.uuid4().hex[:12]}"
+    gcs.make_bucket(bucket)
+    with dataproc_server(gcs, bucket) as server:
+        server.pretend_wheelhouse()
         yield server
 
 

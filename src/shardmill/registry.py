@@ -41,6 +41,7 @@ ENGINES: Final[Mapping[str, Plugin]] = {
     "spark": Plugin("shardmill.engines.spark:SparkEngine", extra="spark"),
 }
 PROVIDERS: Final[Mapping[str, Plugin]] = {
+    "dataproc": Plugin("shardmill.clusters.dataproc.provider:DataprocProvider", extra="gcp"),
     "local": Plugin("shardmill.clusters.local.provider:LocalProvider", extra="spark"),
 }
 SECTIONS: Final[Mapping[str, Plugin]] = {

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import pyspark
@@ -23,7 +23,6 @@ from shardmill.clusters.base import (
     ClusterState,
     Job,
     JobOutcome,
-    NodeSpec,
     UsageSample,
 )
 from shardmill.clusters.local.driver import run_driver
@@ -39,6 +38,7 @@ from shardmill.clusters.local.folder import (
     write_json,
 )
 from shardmill.clusters.local.leash import end_tree
+from shardmill.clusters.plain import plain_spec, spec_of
 from shardmill.errors import ClusterError, ShardmillError, UsageError
 from shardmill.java import find_java
 from shardmill.machine import available_cores
@@ -85,13 +85,13 @@ class LocalProvider:
 
     def create(self, spec: ClusterSpec, name: str, *, detached: bool = False) -> None:
         existing = read_json(ClusterFolder(home() / name).order)
-        if existing and existing["spec"] == _plain(spec) and ClusterFolder(home() / name).supervisor() is not None:
+        if existing and existing["spec"] == plain_spec(spec) and ClusterFolder(home() / name).supervisor() is not None:
             return
         self._clear_away_dead()
         folder = make_folder(name)
         order = {
             "name": name,
-            "spec": _plain(spec),
+            "spec": plain_spec(spec),
             "created_at": time.time(),
             "parent": None if detached else asdict(ProcessMark.mine()),
             "pinned": self._cores_for(spec),
@@ -212,16 +212,9 @@ class LocalProvider:
         return [free[number * each : (number + 1) * each] for number in range(spec.workers)]
 
 
-def _plain(spec: ClusterSpec) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(spec)))
-    return plain
-
-
 def _describe(folder: ClusterFolder) -> Cluster:
     order, state = read_json(folder.order), folder.read_state()
-    spec = ClusterSpec(
-        **order["spec"] | {"worker": NodeSpec(**order["spec"]["worker"]), "master": NodeSpec(**order["spec"]["master"])}
-    )
+    spec = spec_of(order["spec"])
     name, created = order["name"], order["created_at"]
     broken = bool(state) and folder.supervisor() is None
     facts = {"spark": pyspark.__version__, "java": order["java_home"], "master": state.get("master", "")}

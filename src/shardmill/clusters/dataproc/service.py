@@ -1,0 +1,162 @@
+"""Every call to Dataproc: repeated while the network is away, its errors turned into ours."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import google.auth
+import google.auth.exceptions
+import requests
+from google.api_core import exceptions
+from google.api_core.retry import Retry
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import dataproc_v1
+
+from shardmill.clusters.dataproc.config import DATAPROC_ENDPOINT, CloudConfig
+from shardmill.clusters.dataproc.sentences import SIGN_IN, explain
+from shardmill.errors import ClusterError, UsageError
+
+PATIENCE_S: Final = 600.0
+"""How long a network that is away is waited for."""
+
+MARK: Final = ("made-by", "shardmill")
+"""The label of every cluster of ours."""
+
+_SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
+_CALL_TIMEOUT_S: Final = 60.0
+_TRANSIENT: Final = (
+    exceptions.BadGateway,
+    exceptions.GatewayTimeout,
+    exceptions.InternalServerError,
+    exceptions.ServiceUnavailable,
+    exceptions.TooManyRequests,
+    google.auth.exceptions.TransportError,
+    requests.exceptions.ChunkedEncodingError,
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+)
+
+
+def credentials_for(endpoint: str | None) -> Any:  # noqa: ANN401  # google-auth is untyped
+    """The user's, or none for a server that is reached without TLS.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if endpoint is not None and not endpoint.startswith("https://"):
+        return AnonymousCredentials()
+    try:
+        return google.auth.default(scopes=[_SCOPE])[0]
+    except google.auth.exceptions.GoogleAuthError as error:
+        raise UsageError(f"no Google credentials were found; {SIGN_IN}") from error
+
+
+class DataprocService:
+    """Dataproc in one project and region."""
+
+    def __init__(self, config: CloudConfig, patience_s: float = PATIENCE_S) -> None:
+        self.config, self._patience_s = config, patience_s
+        endpoint = os.environ.get(DATAPROC_ENDPOINT)
+        options = {"api_endpoint": endpoint or f"https://{config.region}-dataproc.googleapis.com"}
+        credentials = credentials_for(endpoint)
+        self._clusters = dataproc_v1.ClusterControllerClient(
+            transport="rest", client_options=options, credentials=credentials
+        )
+        self._jobs = dataproc_v1.JobControllerClient(transport="rest", client_options=options, credentials=credentials)
+        self._place = {"project_id": config.project, "region": config.region}
+        self._creations: dict[str, Any] = {}
+
+    def create_cluster(self, message: dict[str, Any]) -> bool:
+        """Whether it was accepted; False where a cluster of that name is there."""
+        name = message["cluster_name"]
+        request = {**self._place, "cluster": message, "request_id": uuid.uuid4().hex}  # of all repeats of this call
+        try:
+            self._creations[name] = self._call(self._clusters.create_cluster, request, f"create cluster {name}", name)
+        except exceptions.Conflict:
+            return False
+        return True
+
+    def find_cluster(self, name: str) -> Any | None:  # noqa: ANN401  # a message
+        """None where there is none."""
+        request = {**self._place, "cluster_name": name}
+        try:
+            return self._call(self._clusters.get_cluster, request, f"look at cluster {name}", name)
+        except exceptions.NotFound:
+            return None
+
+    def list_clusters(self) -> list[Any]:
+        """Those with our label."""
+        request = {**self._place, "filter": f"labels.{MARK[0]} = {MARK[1]}"}
+        return list(self._call(self._clusters.list_clusters, request, "list clusters"))
+
+    def delete_cluster(self, name: str, cluster_uuid: str) -> None:
+        """Accepted, or gone meanwhile; by its number, so that a later one of the same name is left alone."""
+        request = {**self._place, "cluster_name": name, "cluster_uuid": cluster_uuid, "request_id": uuid.uuid4().hex}
+        try:
+            self._call(self._clusters.delete_cluster, request, f"delete cluster {name}", name)
+        except exceptions.NotFound:
+            return
+
+    def reason_of_failure(self, name: str, message: Any) -> str:  # noqa: ANN401
+        """Why a cluster is in ERROR: what its creation ended with, or its own account."""
+        creation = self._creations.get(name)
+        failed = creation.exception(timeout=_CALL_TIMEOUT_S) if creation is not None else None
+        return str(getattr(failed, "message", "") or message.status.detail or "no reason was given")
+
+    def submit_job(self, message: dict[str, Any], name: str) -> None:
+        """Accepted, now or by an earlier call."""
+        request = {**self._place, "job": message, "request_id": uuid.uuid4().hex}
+        try:
+            self._call(self._jobs.submit_job, request, f"submit to cluster {name}", name)
+        except exceptions.Conflict:
+            return  # the same job: what it does is followed, and not done twice
+
+    def get_job(self, job_id: str, name: str) -> Any:  # noqa: ANN401
+        request = {**self._place, "job_id": job_id}
+        return self._call(self._jobs.get_job, request, f"look at job {job_id}", name)
+
+    def cancel_job(self, job_id: str, name: str) -> None:
+        """Asked for, or ended before."""
+        request = {**self._place, "job_id": job_id}
+        try:
+            self._call(self._jobs.cancel_job, request, f"cancel job {job_id}", name)
+        except (exceptions.NotFound, exceptions.FailedPrecondition):
+            return
+
+    def _call(self, method: Callable[..., Any], request: dict[str, Any], doing: str, name: str = "") -> Any:  # noqa: ANN401
+        retry = Retry(predicate=_is_transient, initial=0.3, maximum=10.0, multiplier=1.6, timeout=self._patience_s)
+        try:
+            return method(request=request, retry=retry, timeout=_CALL_TIMEOUT_S)
+        except (exceptions.NotFound, exceptions.Conflict, exceptions.FailedPrecondition):
+            raise
+        except exceptions.RetryError as error:
+            raise ClusterError(self._away(doing, name, error)) from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise UsageError(f"cannot {doing}: the Google credentials cannot be used; {SIGN_IN}") from error
+        except exceptions.GoogleAPICallError as error:
+            raise explain(error, doing, self.config) from error
+
+    def _away(self, doing: str, name: str, error: exceptions.RetryError) -> str:
+        cause = type(error.cause).__name__
+        text = f"cannot {doing}: Dataproc could not be reached for {self._patience_s / 60:g} minutes ({cause})."
+        if name:
+            text += (
+                f" The cluster may still be running, and ends by its own limits at the latest. "
+                f"Delete it with: {self.config.delete_command(name)}"
+            )
+        return text
+
+
+def waits(first_s: float = 0.3, most_s: float = 5.0) -> Iterator[float]:
+    """How long to sleep between looks at something that takes minutes."""
+    wait_s = first_s
+    while True:
+        yield wait_s
+        wait_s = min(wait_s * 1.4, most_s)
+
+
+def _is_transient(error: Exception) -> bool:
+    return isinstance(error, _TRANSIENT)
