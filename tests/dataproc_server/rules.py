@@ -20,7 +20,43 @@ from tests.dataproc_server.wire import ApiError
 _MINUTE, _DAY = 60.0, 86400.0
 _LABEL: Final = re.compile(r"[a-z]([-a-z0-9_]{0,61}[a-z0-9])?")
 _PREFIXES: Final = frozenset(
-    ["capacity-scheduler", "core", "dataproc", "dataproc.agent", "dataproc.logging", "distcp", "flink", "flink-log4j", "hadoop-env", "hadoop-log4j", "hbase", "hbase-log4j", "hdfs", "hive", "hive-log4j2", "hudi", "iceberg", "mapred", "mapred-env", "pig", "pig-log4j", "presto", "presto-jvm", "ranger-admin", "solr", "spark", "spark-env", "spark-log4j", "tez", "trino", "yarn", "yarn-env", "zeppelin", "zeppelin-env", "zookeeper"]
+    [
+        "capacity-scheduler",
+        "core",
+        "dataproc",
+        "dataproc.agent",
+        "dataproc.logging",
+        "distcp",
+        "flink",
+        "flink-log4j",
+        "hadoop-env",
+        "hadoop-log4j",
+        "hbase",
+        "hbase-log4j",
+        "hdfs",
+        "hive",
+        "hive-log4j2",
+        "hudi",
+        "iceberg",
+        "mapred",
+        "mapred-env",
+        "pig",
+        "pig-log4j",
+        "presto",
+        "presto-jvm",
+        "ranger-admin",
+        "solr",
+        "spark",
+        "spark-env",
+        "spark-log4j",
+        "tez",
+        "trino",
+        "yarn",
+        "yarn-env",
+        "zeppelin",
+        "zeppelin-env",
+        "zookeeper",
+    ]
 )
 _FAMILIES: Final = frozenset(["n1", "n2", "n2d", "e2", "c2", "c2d", "c3", "c4", "c4a", "m1", "m2", "n4", "n4d", "t2a"])
 _SHARED_CORE: Final = frozenset({"e2-micro", "e2-small", "e2-medium", "f1-micro", "g1-small"})
