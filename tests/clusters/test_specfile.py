@@ -202,6 +202,28 @@ def test_what_is_refused(shape: dict[str, Any], message: str) -> None:
     assert message in said
 
 
+@pytest.fixture
+def another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package that offers the provider `hosts`."""
+    metadata = tmp_path / "hosts-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: hosts\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[shardmill.providers]\nhosts = hosts:Provider\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("another_package")
+def test_shapes_for_the_provider_of_another_package() -> None:
+    machine = {"machine": "n1-standard-2", "cores": 4, "memory": "16GB"}
+    spec = one(name="h", provider="hosts", master=machine, region="north", zone="shelf 3", disk={"type": "gp3"})
+    node = NodeSpec("n1-standard-2", 4, 16000, boot_disk_type="gp3")
+    assert spec == ClusterSpec("h", "hosts", node, 0, node, region="north", zone="shelf 3")
+    assert "it takes one of dataproc, hosts, local" in refusal(name="h", provider="host")
+    assert "if it exists, write `master: {machine: n1-standard-2, cores: …, memory: …}`" in refusal(
+        name="h", provider="hosts", master="n1-standard-2"
+    )
+
+
 @pytest.mark.parametrize("values", [[], {}, "single-16", None])
 def test_shapes_are_a_list(values: Any) -> None:
     with pytest.raises(UsageError, match=r"sweep\.yaml: shapes is .*; it takes a list with at least one shape"):

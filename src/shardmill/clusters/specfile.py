@@ -15,6 +15,9 @@
 A text is the name of a preset. `master` and `worker` take the name of a machine type, or a mapping with keys of their own:
 `{machine: n2-standard-4, disk: {…}, local_ssds: 1, local_ssd_interface: nvme}`. Without `workers` a Dataproc cluster is a
 single node. A boot disk is 100 GB of pd-balanced where nothing is said of it, not the 500 GB of Dataproc.
+
+Shapes for the providers of other packages have the keys of Dataproc's. Nothing is known of their machines and disks, so
+`cores` and `memory` stand beside each `machine`, and a cost needs `usd_per_hour`.
 """
 
 from __future__ import annotations
@@ -29,10 +32,11 @@ from typing import Any, Final, Literal, NoReturn, cast
 import yaml
 
 from shardmill.clusters.base import ClusterSpec, NodeSpec
-from shardmill.clusters.machine_types import machine_type, machine_types
+from shardmill.clusters.machine_types import MachineType, machine_type, machine_types
 from shardmill.clusters.nearest import did_you_mean
 from shardmill.clusters.presets import PRESETS
 from shardmill.errors import UsageError
+from shardmill.registry import offers
 from shardmill.units import parse_bytes, parse_duration
 
 DISK_TYPES: Final = ("pd-standard", "pd-balanced", "pd-ssd", "hyperdisk-balanced")
@@ -230,17 +234,17 @@ def _shape(value: Any, where: str, position: int) -> ClusterSpec:  # noqa: ANN40
     if provider is None:
         raise UsageError(f"{place} has no provider; add `provider: local` or `provider: dataproc`, or a `preset`")
     if not isinstance(provider, str) or provider not in _KEYS:
-        hint = did_you_mean(str(provider), _KEYS)
-        raise UsageError(
-            f"{place}: provider is {_SHOW.repr(provider)}{hint}; it takes one of {', '.join(sorted(_KEYS))}"
-        )
-    keys = _Keys(given, place, _KEYS[provider])
+        known = sorted({*_KEYS, *(offered for offered, _ in offers("cluster provider"))})
+        if provider not in known:
+            hint = did_you_mean(str(provider), known)
+            raise UsageError(f"{place}: provider is {_SHOW.repr(provider)}{hint}; it takes one of {', '.join(known)}")
+    keys = _Keys(given, place, _KEYS.get(provider, _KEYS["dataproc"]))
     name = keys.text("name")
     if name is None:
         raise UsageError(f"{place} has no name; add `name: …`, which is what tables call it")
     if _NAME.fullmatch(name) is None:
         keys.refuse("name", "letters, digits, '.', '_' and '-', up to 60 of them, a letter or digit first")
-    return _local(name, keys) if provider == "local" else _dataproc(name, keys)
+    return _local(name, keys) if provider == "local" else _cloud(name, provider, keys)
 
 
 def _on_preset(given: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -273,23 +277,24 @@ def _local(name: str, keys: _Keys) -> ClusterSpec:
     return ClusterSpec(name, "local", worker, keys.whole("workers", 1, low=1), _LOCAL_MASTER, **_common(keys))
 
 
-def _dataproc(name: str, keys: _Keys) -> ClusterSpec:
+def _cloud(name: str, provider: str, keys: _Keys) -> ClusterSpec:
     if not keys.has("master") and not keys.has("worker"):
         raise UsageError(f"{keys.place} has no machines; add `master: n1-standard-2` and, with workers, `worker: …`")
     if keys.has("worker") and not keys.has("workers"):
         raise UsageError(f"{keys.place} has a `worker` and does not say how many; add `workers: 2` or more")
     workers = keys.whole("workers", 0)
-    master = _node(keys, "master" if keys.has("master") else "worker")
-    worker = _node(keys, "worker" if keys.has("worker") else "master")
+    google = provider == "dataproc"
+    master = _node(keys, "master" if keys.has("master") else "worker", google)
+    worker = _node(keys, "worker" if keys.has("worker") else "master", google)
     region, zone = keys.text("region"), keys.text("zone")
-    if zone is not None:
+    if google and zone is not None:
         of_zone = zone.rpartition("-")[0]
         if region is not None and region != of_zone:
             keys.refuse("zone", f"a zone of the region {region}, like {region}-b, or nothing")
         region = of_zone
     return ClusterSpec(
         name,
-        "dataproc",
+        provider,
         worker,
         workers,
         master,
@@ -310,8 +315,8 @@ def _common(keys: _Keys) -> dict[str, Any]:
     }
 
 
-def _node(keys: _Keys, role: str) -> NodeSpec:
-    """The machine under `role`; what it does not say of its disks is what the shape says."""
+def _node(keys: _Keys, role: str, google: bool) -> NodeSpec:
+    """The machine under `role`; what it does not say of its disks is what the shape says. `google`: of its types."""
     raw = keys.raw(role)
     if not isinstance(raw, str | Mapping):
         keys.refuse(role, "a machine type like n1-standard-2, or a mapping with `machine`")
@@ -319,7 +324,7 @@ def _node(keys: _Keys, role: str) -> NodeSpec:
     name = own.text("machine") if own else keys.text(role)
     if name is None:
         raise UsageError(f"{keys.place}: {role} has no machine; add `machine: n1-standard-2`")
-    cores, memory_mb = _size(name, own, keys, role)
+    cores, memory_mb = _size(name, own, keys, role, machine_type(name) if google else None)
     of_disk, of_ssds, of_interface = (own if own and own.has(key) else keys for key in _NODE)
     disk = of_disk.inner("disk", ("type", "size"))
     interface = of_interface.choice("local_ssd_interface", ("nvme", "scsi"), "nvme")
@@ -327,16 +332,15 @@ def _node(keys: _Keys, role: str) -> NodeSpec:
         name,
         cores,
         memory_mb,
-        boot_disk_type=disk.choice("type", DISK_TYPES, "pd-balanced"),
-        boot_disk_gb=disk.size("size", 10**9, "100GB", 100),
+        boot_disk_type=disk.choice("type", DISK_TYPES, "pd-balanced") if google else disk.text("type"),
+        boot_disk_gb=disk.size("size", 10**9, "100GB", 100 if google else 0),
         local_ssds=of_ssds.whole("local_ssds", 0),
         local_ssd_interface=cast(Literal["nvme", "scsi"], interface),
     )
 
 
-def _size(name: str, own: _Keys | None, keys: _Keys, role: str) -> tuple[int, int]:
-    """vCPUs and MB of the machine type `name`, which no table needs to have if the shape tells both."""
-    known = machine_type(name)
+def _size(name: str, own: _Keys | None, keys: _Keys, role: str, known: MachineType | None) -> tuple[int, int]:
+    """vCPUs and MB of the machine type `name`, which need not be known if the shape tells both."""
     declared = own is not None and (own.has("cores") or own.has("memory"))
     if known is not None:
         if declared:
@@ -349,5 +353,5 @@ def _size(name: str, own: _Keys | None, keys: _Keys, role: str) -> tuple[int, in
         return own.whole("cores", 0, low=1), own.size("memory", 10**6, "8GB", 0)
     raise UsageError(
         f"{keys.place}: {role} is {name!r}, a machine type that is not known here"
-        f"{did_you_mean(name, machine_types())}; if it exists, write `{role}: {{machine: {name}, cores: …, memory: …}}`"
+        f"{did_you_mean(name, set(machine_types()) - {name})}; if it exists, write `{role}: {{machine: {name}, cores: …, memory: …}}`"
     )
