@@ -185,5 +185,10 @@ def test_what_is_beyond_a_quota(spec: ClusterSpec, quotas: Quotas, sentence: str
     assert said.startswith(sentence)
 
 
+@pytest.mark.parametrize("spec", [changed(workers=-1), worker(cores=0)])
+def test_a_spec_that_is_no_cluster_breaks_nothing(spec: ClusterSpec) -> None:
+    assert all(sentence.endswith(".") for sentence in objections(spec, FREE_TRIAL))
+
+
 def test_a_quota_may_be_used_up_to_its_end() -> None:
     assert objections(changed(), Quotas(cpus_left=8, ssd_gb_left=400, addresses_left=4)) == []

@@ -70,7 +70,7 @@ def objections(spec: ClusterSpec, quotas: Quotas | None = None) -> list[str]:
     nodes = [("master", spec.master), *([("worker", spec.worker)] if spec.workers else [])]
     for role, node in nodes:
         found += [sentence for sentence in _machine(node, role) if sentence not in found]
-    if quotas is not None:
+    if quotas is not None and spec.workers >= 0:
         found += _beyond(spec, quotas)
     return found
 
@@ -177,30 +177,27 @@ def _beyond(spec: ClusterSpec, quotas: Quotas) -> Iterator[str]:
     ssd_gb = sum(gb for gb, kind in disks if kind in _SSD_DISKS)
     standard_gb = sum(gb for gb, kind in disks if kind in ("pd-standard", None))
     local_gb = sum(count * node.local_ssds * LOCAL_SSD_GB for count, node in groups)
-    ask = "or ask for more under IAM & Admin, Quotas"
-    if quotas.cpus_left is not None and vcpus > quotas.cpus_left:
-        fits = int((quotas.cpus_left - spec.master.cores) // spec.worker.cores)
-        remedy = f"set `workers` to {fits}" if 2 <= fits < spec.workers else "take fewer or smaller machines"
-        yield f"It takes {vcpus} vCPUs and the project's quota leaves {quotas.cpus_left:g}; {remedy}, {ask} (CPUS)."
-    if quotas.ssd_gb_left is not None and ssd_gb > quotas.ssd_gb_left:
-        each = int(quotas.ssd_gb_left // machines)
-        size = f"`disk: {{size: {each}GB}}`, " if each >= 2 * _LEAST_BOOT_DISK_GB else ""
+    fits = 0 if quotas.cpus_left is None else int((quotas.cpus_left - spec.master.cores) // max(spec.worker.cores, 1))
+    fewer = f"set `workers` to {fits}" if 2 <= fits < spec.workers else "take fewer or smaller machines"
+    yield from _lacking(vcpus, quotas.cpus_left, "vCPUs", fewer, "CPUS")
+    each = int((quotas.ssd_gb_left or 0) // machines)
+    size = f"`disk: {{size: {each}GB}}`, " if each >= 2 * _LEAST_BOOT_DISK_GB else ""
+    smaller = f"set {size}`disk: {{type: pd-standard}}`"
+    yield from _lacking(ssd_gb, quotas.ssd_gb_left, "GB of SSD disks", smaller, "SSD_TOTAL_GB")
+    yield from _lacking(
+        standard_gb, quotas.disk_gb_left, "GB of standard disks", "set a smaller `disk`", "DISKS_TOTAL_GB"
+    )
+    yield from _lacking(
+        local_gb, quotas.local_ssd_gb_left, "GB of local SSDs", "lower `local_ssds`", "LOCAL_SSD_TOTAL_GB"
+    )
+    yield from _lacking(
+        machines, quotas.addresses_left, "external IP addresses", "take fewer machines", "IN_USE_ADDRESSES"
+    )
+
+
+def _lacking(needed: int, left: float | None, what: str, remedy: str, quota: str) -> Iterator[str]:
+    if left is not None and needed > left:
         yield (
-            f"It takes {ssd_gb} GB of SSD disks and the project's quota leaves {quotas.ssd_gb_left:g}; set {size}"
-            f"`disk: {{type: pd-standard}}`, {ask} (SSD_TOTAL_GB)."
-        )
-    if quotas.disk_gb_left is not None and standard_gb > quotas.disk_gb_left:
-        yield (
-            f"It takes {standard_gb} GB of standard disks and the project's quota leaves {quotas.disk_gb_left:g}; set a "
-            f"smaller `disk`, {ask} (DISKS_TOTAL_GB)."
-        )
-    if quotas.local_ssd_gb_left is not None and local_gb > quotas.local_ssd_gb_left:
-        yield (
-            f"It takes {local_gb} GB of local SSDs and the project's quota leaves {quotas.local_ssd_gb_left:g}; lower "
-            f"`local_ssds`, {ask} (LOCAL_SSD_TOTAL_GB)."
-        )
-    if quotas.addresses_left is not None and machines > quotas.addresses_left:
-        yield (
-            f"It takes {machines} external IP addresses and the project's quota leaves {quotas.addresses_left:g}; take "
-            f"fewer machines, {ask} (IN_USE_ADDRESSES)."
+            f"It takes {needed} {what} and the project's quota leaves {left:g}; {remedy}, or ask for more under IAM & "
+            f"Admin, Quotas ({quota})."
         )
