@@ -37,7 +37,7 @@ def add_flags(
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             positional = parser.add_argument(name, metavar=name.upper(), choices=choices or None, **options)
             if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                positional.nargs = "+"
+                positional.nargs = "*"
             elif parameter.default is not inspect.Parameter.empty:
                 positional.nargs, positional.default = "?", parameter.default
             continue
