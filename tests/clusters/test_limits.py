@@ -117,6 +117,7 @@ def test_what_is_refused(spec: ClusterSpec, sentence: str) -> None:
         worker(boot_disk_gb=10),
         worker(machine_type="n1-standard-2", local_ssds=3),
         worker(machine_type="n2-standard-2", local_ssds=1),
+        worker(machine_type="n2d-standard-16", cores=16, local_ssds=1),
         worker(machine_type="custom-2-8192"),
         worker(machine_type="c2-standard-8", cores=8, local_ssds=1),
     ],
@@ -127,6 +128,11 @@ def test_what_is_allowed(spec: ClusterSpec) -> None:
 
 def test_a_worker_that_is_not_there_is_not_checked() -> None:
     assert objections(replace(worker(machine_type="e2-micro"), workers=0)) == []
+
+
+def test_what_holds_for_master_and_workers_is_told_once() -> None:
+    strange = replace(from_preset("four-by-2").worker, machine_type="a2-highgpu-1g")
+    assert len(objections(changed(master=strange, worker=strange))) == 1
 
 
 def test_everything_is_told_at_once() -> None:

@@ -137,6 +137,7 @@ def test_what_is_laid_over_a_preset() -> None:
     assert (larger.name, larger.workers, larger.worker.boot_disk_gb) == ("larger", 4, 200)
     assert larger.worker.boot_disk_type == plain.worker.boot_disk_type == "pd-balanced"
     assert larger.image_version == "2.2-debian12"
+    assert one(preset="single-8-ssd", disk={"size": "200GB"}).master.boot_disk_type == "pd-ssd"
 
 
 def test_names_are_given_once() -> None:
@@ -219,7 +220,7 @@ def test_shapes_for_the_provider_of_another_package() -> None:
     node = NodeSpec("n1-standard-2", 4, 16000, boot_disk_type="gp3")
     assert spec == ClusterSpec("h", "hosts", node, 0, node, region="north", zone="shelf 3")
     assert "it takes one of dataproc, hosts, local" in refusal(name="h", provider="host")
-    assert "if it exists, write `master: {machine: n1-standard-2, cores: …, memory: …}`" in refusal(
+    assert "not known here; if it exists, write `master: {machine: n1-standard-2, cores: …, memory: …}`" in refusal(
         name="h", provider="hosts", master="n1-standard-2"
     )
 

@@ -351,7 +351,8 @@ def _size(name: str, own: _Keys | None, keys: _Keys, role: str, known: MachineTy
         return known.vcpus, known.memory_mb
     if own is not None and own.has("cores") and own.has("memory"):
         return own.whole("cores", 0, low=1), own.size("memory", 10**6, "8GB", 0)
+    hint = "" if name in machine_types() else did_you_mean(name, machine_types())
     raise UsageError(
-        f"{keys.place}: {role} is {name!r}, a machine type that is not known here"
-        f"{did_you_mean(name, set(machine_types()) - {name})}; if it exists, write `{role}: {{machine: {name}, cores: …, memory: …}}`"
+        f"{keys.place}: {role} is {name!r}, a machine type that is not known here{hint}; if it exists, write "
+        f"`{role}: {{machine: {name}, cores: …, memory: …}}`"
     )
