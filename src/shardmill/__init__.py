@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shardmill.operations.pick.run import pick
     from shardmill.operations.prepare.result import PrepareResult
     from shardmill.operations.prepare.run import prepare
+    from shardmill.operations.report.advise import AdviseResult, advise
     from shardmill.operations.report.run import ReportResult, report
     from shardmill.operations.show.result import ShowResult
     from shardmill.operations.show.run import show
@@ -55,6 +56,7 @@ from shardmill.errors import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "AdviseResult",
     "BenchPickResult",
     "ClusterCommands",
     "ClusterDeleted",
@@ -84,6 +86,7 @@ __all__ = [
     "UsageError",
     "VerifyResult",
     "__version__",
+    "advise",
     "bench_pick",
     "cluster_down",
     "cluster_list",
@@ -134,6 +137,8 @@ _HOMES: Final = {
     "bench_pick": "operations.pick.bench",
     "pick": "operations.pick.run",
     "PrepareResult": "operations.prepare.result",
+    "AdviseResult": "operations.report.advise",
+    "advise": "operations.report.advise",
     "ReportResult": "operations.report.run",
     "ShowResult": "operations.show.result",
     "SpeedtestResult": "operations.speedtest.result",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -193,12 +194,17 @@ def test_underscores_are_dashes_in_flags_alone(word: str, expected: str) -> None
     assert dashed([word]) == [expected]
 
 
-@pytest.mark.parametrize("name", ["prepare", "verify", "show"])
-def test_examples_in_the_help_can_be_parsed(
+SHELL = re.compile(r"^source <\(|\)$|\)\s{2,}.*$|\s{2,}.*$|\s[|>].*$")
+"""What stands around a command or behind it, and a remark."""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_examples_and_their_words_can_be_parsed(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = help_of(name, capsys, monkeypatch).partition("examples:\n")[2].splitlines()
-    examples = [line.split() for line in lines if line.startswith(f"  shardmill {name} ")]
-    assert len(examples) >= 3
+    lines = help_of(name, capsys, monkeypatch).partition("\nexamples:\n")[2].strip().splitlines()
+    examples = [shlex.split(SHELL.sub("", line.strip())) for line in lines]
+    assert any(words[:2] == ["shardmill", name] for words in examples)
     for words in examples:
-        PARSERS[name].parse(words[2:])
+        assert words[0] == "shardmill", words
+        PARSERS[words[1]].parse(words[2:])

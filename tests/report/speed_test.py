@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +39,15 @@ def measurements(
     stubborn: int = 0,
     dataset: str = "photos",
     slower: float = 1.0,
+    per_image: Mapping[str, float] | None = None,
+    overhead: float = 1.0,
+    first_noise: float = 0.0,
 ) -> list[Measurement]:
-    """Rows of a grid in random order; of the cold passes, `stubborn` were in fact warm."""
-    random = np.random.default_rng(seed)
+    """Rows of a grid in random order; of the cold passes, `stubborn` were in fact warm.
+
+    `per_image` stands for `PER_IMAGE`, `overhead` multiplies what a window and a batch cost, `slower` everything.
+    """
+    random, wobble = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     cells = list(
         itertools.product(formats, readers, batch_sizes, num_batches, parallel_reads, concurrency, caches, decode)
     )
@@ -51,12 +57,12 @@ def measurements(
     for position, place in enumerate(order):
         (name, reader, size, count, reads, crowd, cache, decoded), turn = grid[place]
         for process in range(crowd):
-            cpu = (PER_IMAGE[name] if decoded else PLAIN) * (1.15 if reader == "tf.data" else 1.0)
+            cpu = ((per_image or PER_IMAGE)[name] if decoded else PLAIN) * (1.15 if reader == "tf.data" else 1.0)
             crowded = max(1.0, crowd * min(reads, CORES) / CORES)
             images = size * count
             wait = BYTES[name] / DISK * crowd if cache == "cold" else 0.0
-            per_image = max(cpu / min(reads, CORES) * crowded, wait)
-            window = (4e-3 + count * 150e-6 + images * per_image) * slower
+            each = max(cpu / min(reads, CORES) * crowded, wait)
+            window = ((4e-3 + count * 150e-6) * overhead + images * each) * slower
             repeats = math.ceil(1.2 / window)
             elapsed = repeats * window * float(np.exp(random.normal(0, noise)))
             read = images * repeats * BYTES[name]
@@ -82,7 +88,7 @@ def measurements(
                     images=images * repeats,
                     repeats=repeats,
                     elapsed_s=elapsed,
-                    first_batch_s=4e-3 + 150e-6 + size * per_image,
+                    first_batch_s=(4e-3 + 150e-6 + size * each) * slower * float(np.exp(wobble.normal(0, first_noise))),
                     cpu_s=images * repeats * cpu,
                     bytes_read=read,
                     device_bytes=device,

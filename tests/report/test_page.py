@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shardmill.report.advice import Gap, UseAdvice
 from shardmill.report.finding import Finding
 from shardmill.report.page import Page, render
 from shardmill.report.section import Section
@@ -22,16 +23,34 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_findings_stand_first_and_link_to_their_section() -> None:
-    finding = Finding("limit", "hardware", "The processor limits: 97 % busy.", 97, "%", (95, 99), "a")
-    text = render(Page("T", "s", (Section("a", "The section", (), (finding,)), Section("b", "Another", ())), "1"))
-    assert text.index("What to do") < text.index("The processor limits") < text.index('id="a"')
+def test_the_first_of_each_use_stands_at_the_top_and_all_of_it_last() -> None:
+    findings = (
+        Finding("limit", "hardware", "The processor limits: 97 % busy.", 97, "%", (95, 99), "a"),
+        Finding("saved", "hardware", "An image costs 2 ms.", 0.002, "s", None, "b"),
+    )
+    gap = Gap("one-format", "batch", ("format",), "only <tfrecord> was measured", ("shardmill speedtest 'a b'",))
+    told = (UseAdvice("batch", (), (gap,)), UseAdvice("hardware", findings, ()))
+    sections = (Section("a", "The section", (), findings), Section("b", "Another", ()))
+    text = render(Page("T", "s", sections, "1", told))
+    short, last = text.index('id="in-short"'), text.index('id="what-to-do"')
+    assert short < text.index('id="a"') < text.index('id="b"') < last
+    assert short < found(text, "The processor limits")[0] < text.index('id="a"')
+    assert [place > last for place in found(text, "An image costs")] == [True]
     assert '<a href="#a">The section</a>' in text
-    assert "95 to 99" in Reader(text).text
+    read = Reader(text).text
+    assert "95 to 99" in read
+    assert "Format: only <tfrecord> was measured." in read
+    assert "shardmill speedtest 'a b'" in read
+
+
+def found(text: str, words: str) -> list[int]:
+    return [match.start() for match in re.finditer(re.escape(words), text)]
 
 
 def test_without_findings_there_is_no_advice() -> None:
-    assert "What to do" not in render(Page("T", "s", (Section("a", "A", ()),), "1"))
+    text = render(Page("T", "s", (Section("a", "A", ()),), "1"))
+    assert "What to do" not in text
+    assert "In short" not in text
 
 
 def test_ids_must_differ() -> None:

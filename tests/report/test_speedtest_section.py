@@ -209,7 +209,7 @@ def test_the_page_of_two_runs(browser: Any, folder: Path, tmp_path: Path, width:
     with opened(browser, Path(page), width=width) as visit:
         assert visit.page.evaluate("document.documentElement.scrollWidth") == width
         assert visit.page.title().startswith("grid and again")
-        assert visit.page.locator("h2").all_inner_texts()[-1] == "Do the runs agree?"
+        assert visit.page.locator("h2").all_inner_texts()[-2:] == ["Do the runs agree?", "What to do"]
         plot = visit.page.locator("svg.plot:visible").first
         plot.locator(".median").first.hover(force=True)
         assert "images/s" in visit.page.locator("#tip").inner_text()

@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "pick": "the cheapest cluster shape that meets a deadline, in few trial runs",
     "bench-pick": "how well search strategies pick, over traces of measured runs",
     "report": "one page from any set of runs, with what to do about it",
+    "advise": "what to do, from measurements alone, and what they cannot tell",
     "doctor": "what works on this machine, with remedies",
     "completion": "a script that completes commands and flags in your shell",
 }

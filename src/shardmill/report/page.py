@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Final
 
-from shardmill.report.finding import USES, Finding
+from shardmill.report.advice import Gap, UseAdvice
+from shardmill.report.finding import Finding
 from shardmill.report.html import Element, Node, element, write
 from shardmill.report.section import Section
 
@@ -26,6 +27,7 @@ _HEAD: Final = """\
 <style>{css}</style>
 </head>
 """
+_ADVICE: Final = "what-to-do"
 _ICON: Final = '<link rel="icon" href="data:,">\n'
 
 
@@ -39,6 +41,8 @@ class Page:
     sections: tuple[Section, ...]
     version: str
     """Of the shardmill that writes it."""
+    advice: tuple[UseAdvice, ...] = ()
+    """The last section; its first sentences stand at the top as well."""
 
 
 def render(page: Page) -> str:
@@ -64,10 +68,10 @@ def render(page: Page) -> str:
 
 
 def _body(page: Page) -> Element:
-    findings = [finding for section in page.sections for finding in section.findings]
     links = [(section.id, section.title) for section in page.sections]
-    if findings:
-        links.insert(0, ("what-to-do", "What to do"))
+    if page.advice:
+        links.append((_ADVICE, "What to do"))
+    found = any(one.findings for one in page.advice)
     titles = {section.id: section.title for section in page.sections}
     parts: list[Node] = [
         element("a", "Skip to the findings", href="#main", class_="skip"),
@@ -84,8 +88,9 @@ def _body(page: Page) -> Element:
         ),
         element(
             "main",
-            *([_what_to_do(findings, titles)] if findings else []),
+            *([_in_short(page.advice, titles)] if found else []),
             *(_section(section) for section in page.sections),
+            *([_what_to_do(page.advice, titles)] if page.advice else []),
             id="main",
         ),
         element(
@@ -101,29 +106,60 @@ def _body(page: Page) -> Element:
     return element("body", *parts)
 
 
-def _what_to_do(findings: Sequence[Finding], titles: dict[str, str]) -> Element:
-    groups: list[Node] = []
-    for use, (name, explanation) in USES.items():
-        chosen = [finding for finding in findings if finding.use == use]
-        if chosen:
-            groups.append(
-                element(
-                    "div",
-                    element("h3", name, element("span", explanation, class_="soft")),
-                    element("ul", *(_finding(finding, titles) for finding in chosen), class_="findings"),
-                    class_="use",
-                )
-            )
-    return element("section", element("h2", "What to do"), *groups, id="what-to-do", class_="advice")
+def _in_short(advice: Sequence[UseAdvice], titles: dict[str, str]) -> Element:
+    """The first finding of each use."""
+    first = [one.findings[0] for one in advice if one.findings and one.use != "trust"]
+    first = first or [one.findings[0] for one in advice if one.findings][:1]
+    more = element("p", element("a", "All that was found, and what could not be told", href=f"#{_ADVICE}"))
+    return element(
+        "section",
+        element("h2", "In short"),
+        element("ul", *(_finding(finding, titles) for finding in first), class_="findings"),
+        more,
+        id="in-short",
+        class_="advice",
+    )
+
+
+def _what_to_do(advice: Sequence[UseAdvice], titles: dict[str, str]) -> Element:
+    return element("section", element("h2", "What to do"), *advice_parts(advice, titles), id=_ADVICE, class_="advice")
+
+
+def advice_parts(advice: Sequence[UseAdvice], titles: dict[str, str]) -> list[Node]:
+    """A group for each use: what was found, and what could not be told, with the commands that would."""
+    return [
+        element(
+            "div",
+            element("h3", one.title, element("span", one.explanation, class_="soft")),
+            *(
+                [element("ul", *(_finding(each, titles) for each in one.findings), class_="findings")]
+                if one.findings
+                else []
+            ),
+            *([_gaps(one.gaps)] if one.gaps else []),
+            class_="use",
+        )
+        for one in advice
+    ]
+
+
+def _gaps(gaps: Sequence[Gap]) -> Element:
+    items = [
+        element("li", element("p", gap.sentence), *(element("pre", element("code", line)) for line in gap.commands))
+        for gap in gaps
+    ]
+    return element("div", element("h4", "Could not be told"), element("ul", *items), class_="gaps")
 
 
 def _finding(finding: Finding, titles: dict[str, str]) -> Element:
     number: list[Node] = [element("span", finding.figure, class_="figure")]
     if finding.range:
         number.append(element("span", finding.range, class_="interval", title=finding.level))
-    where = element("a", titles.get(finding.source, finding.source), href=f"#{finding.source}")
-    sentence = element("p", finding.sentence, " ", element("span", where, class_="source"))
-    return element("li", element("div", *number, class_="number"), sentence)
+    where: list[Node] = []
+    if finding.source in titles:
+        link = element("a", titles[finding.source], href=f"#{finding.source}")
+        where = [" ", element("span", link, class_="source")]
+    return element("li", element("div", *number, class_="number"), element("p", finding.sentence, *where))
 
 
 def _section(section: Section) -> Element:

@@ -126,6 +126,6 @@ def test_a_kind_of_run_without_a_section(tmp_path: Path, monkeypatch: pytest.Mon
 
     begin_run(tmp_path / "run", "sweep", {})
     monkeypatch.setattr(registry, "SECTIONS", {})
-    monkeypatch.setattr("shardmill.operations.report.run.SECTIONS", {})
+    monkeypatch.setattr("shardmill.operations.report.parts.SECTIONS", {})
     with pytest.raises(UsageError, match="unknown kind of run 'sweep'"):
         report(str(tmp_path / "run"), output=str(tmp_path / "r.html"))

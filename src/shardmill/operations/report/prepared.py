@@ -11,9 +11,10 @@ from typing import Any, Final
 from PIL import Image
 
 from shardmill.dataset import Dataset
-from shardmill.operations.show.facts import SetFacts
+from shardmill.operations.show.facts import SetFacts, set_facts
 from shardmill.operations.show.result import ShowResult
 from shardmill.operations.show.run import show
+from shardmill.operations.show.sampling import Draw
 from shardmill.report.finding import Finding
 from shardmill.report.html import Element, Node, element, picture
 from shardmill.report.plot.bars import Bar, bars
@@ -49,6 +50,19 @@ def prepared_section(dest: str, id_: str) -> Section:
         findings=tuple(_findings(facts, id_, shown.name)),
         lead=_lead(facts, manifest),
     )
+
+
+def prepared_findings(dest: str, id_: str) -> list[Finding]:
+    """The findings of that section alone, without its pictures.
+
+    Raises:
+        DamageError: the data set is not finished.
+        UsageError: there is none.
+    """
+    dataset = Dataset.open(dest)
+    if dataset.manifest is None:
+        return []
+    return _findings(set_facts(dataset, Draw()), id_, Path(dataset.root).name)
 
 
 def _lead(facts: SetFacts, manifest: Mapping[str, Any] | None) -> str:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import shardmill
 from shardmill.arguments import checked
 from shardmill.errors import UsageError
-from shardmill.operations.report.prepared import prepared_section
-from shardmill.registry import SECTIONS, load
+from shardmill.operations.report.parts import advice_of, opened, sections_of
 from shardmill.report.finding import Finding
-from shardmill.report.names import section_id
 from shardmill.report.page import Page, render
-from shardmill.report.section import Section
-from shardmill.report.sections.agreement import agreement_section
-from shardmill.report.sections.speedtest import taken_together
-from shardmill.runs import RUN_FILE, Run, open_run
+from shardmill.runs import Run
 from shardmill.units import format_count
 
 _OURS: Final = 'name="generator" content="shardmill '
@@ -58,17 +52,14 @@ def report(*runs: str, output: str = "report.html", title: str | None = None) ->
     if not runs:
         raise UsageError("name at least one run: a folder that prepare, speedtest, model, sweep or pick wrote.")
     target = _writable(Path(output).expanduser())
-    parts = [_Part.of(folder) for folder in dict.fromkeys(runs)]
-    sections = _apart(parts)
-    _advise_once(parts, sections)
-    agreement = agreement_section([part.run for part in parts if part.run is not None and part.run.kind == "speedtest"])
-    if agreement is not None:
-        sections.append(agreement)
+    parts = opened(runs)
+    sections = sections_of(parts)
     page = Page(
         title=title or _title([part.name for part in parts]),
         summary=_summary(len(parts), [part.run for part in parts if part.run is not None]),
         sections=tuple(sections),
         version=shardmill.__version__,
+        advice=advice_of(parts, sections),
     )
     size = _save(render(page), target)
     findings = tuple(finding for section in page.sections for finding in section.findings)
@@ -83,45 +74,10 @@ def lines(result: ReportResult) -> list[str]:
     return [*text, f"report: {result.page}"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One run of the page."""
-
-    name: str
-    section: Section
-    run: Run | None
-    """None for a data set."""
-
-    @classmethod
-    def of(cls, folder: str) -> _Part:
-        name = Path(folder).expanduser().resolve().name
-        if (Path(folder).expanduser() / RUN_FILE).is_file():
-            run = open_run(folder)
-            maker: Callable[[Run], Section] = load(SECTIONS, "kind of run", run.kind)
-            return cls(name, maker(run), run)
-        return cls(name, prepared_section(folder, section_id("prepared", Path(folder).name)), None)
-
-
 def _title(names: list[str]) -> str:
     if len(names) > 3:
         names = [*names[:2], f"{len(names) - 2} more"]
     return " and ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
-
-
-def _advise_once(parts: list[_Part], sections: list[Section]) -> None:
-    """Several speed tests of one machine advise as one: the first carries the findings of all."""
-    by_machine: dict[tuple[Any, Any, Any], list[int]] = {}
-    for place, part in enumerate(parts):
-        if part.run is not None and part.run.kind == "speedtest":
-            facts = part.run.machine
-            by_machine.setdefault((facts.get("host"), facts.get("cpu"), facts.get("cores")), []).append(place)
-    for first, *others in by_machine.values():
-        if others:
-            runs = [run for place in (first, *others) if (run := parts[place].run) is not None]
-            together = tuple(taken_together(runs, sections[first].id))
-            sections[first] = replace(sections[first], findings=together)
-            for place in others:
-                sections[place] = replace(sections[place], findings=())
 
 
 def _summary(count: int, runs: list[Run]) -> str:
@@ -133,19 +89,6 @@ def _summary(count: int, runs: list[Run]) -> str:
 def _machine(facts: dict[str, Any]) -> str:
     cores = format_count(int(facts.get("cores", 0)), "core")
     return f"{facts.get('host', 'an unnamed host')} ({cores}, {facts.get('cpu', 'unknown processor')})"
-
-
-def _apart(parts: list[_Part]) -> list[Section]:
-    """The sections with ids of their own, where two runs have the same name."""
-    taken: set[str] = set()
-    apart = []
-    for section in (part.section for part in parts):
-        id_, number = section.id, 2
-        while id_ in taken:
-            id_, number = f"{section.id}-{number}", number + 1
-        taken.add(id_)
-        apart.append(section if id_ == section.id else section.renamed(id_))
-    return apart
 
 
 def _writable(target: Path) -> Path:

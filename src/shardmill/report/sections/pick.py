@@ -62,7 +62,9 @@ def section(run: Run) -> Section:
     parts += [figure(panels(_panels(result)), _caption(result), _belief_table(result), legend=_legend(result))]
     parts.append(note(_HOW_TO_READ))
     parts.append(_trial_table(result))
-    return Section(name, f"The right shape: {result['workload']}", tuple(parts), tuple(_findings(result, name)), lead)
+    return Section(
+        name, f"The right shape: {result['workload']}", tuple(parts), tuple(pick_findings(result, name)), lead
+    )
 
 
 _HOW_TO_READ: Final = (
@@ -142,7 +144,8 @@ def _more(result: Mapping[str, Any]) -> str:
     return "dearer" if result["objective"] == "cost" else "slower"
 
 
-def _findings(result: Mapping[str, Any], source: str) -> list[Finding]:
+def pick_findings(result: Mapping[str, Any], source: str) -> list[Finding]:
+    """What to run on, and what finding it saved; `result` is a `PickResult` in plain values."""
     if result["best"] is None:
         return []
     found = []

@@ -12,6 +12,7 @@ from shardmill.report.html import Node
 from shardmill.report.names import section_id
 from shardmill.report.section import Section, heading, note
 from shardmill.report.throughput.findings import findings
+from shardmill.report.throughput.findings.machines import machine_findings
 from shardmill.report.throughput.models import model_parts
 from shardmill.report.throughput.plots import first_batch, in_order, over_batch_size, over_factor
 from shardmill.report.throughput.study import Study, read_sets, study
@@ -68,12 +69,29 @@ def taken_together(runs: Sequence[Run], source: str) -> list[Finding]:
         runs: In the order in which they were made.
         source: Id of the section that shows them.
     """
+    return findings(_together(runs), source)
+
+
+def of_machines(machines: Sequence[Sequence[Run]], source: str) -> list[Finding]:
+    """What speed tests of several machines tell beside each other.
+
+    Args:
+        machines: The speed tests of each machine.
+        source: Id of the section that shows the first of them.
+    """
+    return list(machine_findings([(_machine(runs[0]), _together(runs)) for runs in machines], source))
+
+
+def _together(runs: Sequence[Run]) -> Study:
     rows: list[Measurement] = []
     for run in runs:
         begun = 1 + max((row.position for row in rows), default=-1)
         rows += [replace(row, position=row.position + begun) for row in read_measurements(run.path)]
-    cores = max(int(run.machine.get("cores") or 1) for run in runs)
-    return findings(study(rows, cores, read_sets(runs)), source)
+    return study(rows, max(int(run.machine.get("cores") or 1) for run in runs), read_sets(runs))
+
+
+def _machine(run: Run) -> str:
+    return f"{run.machine.get('host', 'an unnamed host')} ({format_count(int(run.machine.get('cores') or 1), 'core')})"
 
 
 def _decoded(found: Study) -> Sequence[ArmAnalysis]:

@@ -20,7 +20,7 @@ WORTH: Final = 0.03
 """A gain below is none that anybody would act on."""
 _SAME_IMAGES: Final = 0.02
 """Share by which the bytes of an image may differ between two formats of the same images."""
-_OTHER_SIZE: Final = 1.25
+OTHER_SIZE: Final = 1.25
 """How many times as large shards are that count as of another size."""
 
 Speed = Callable[[ArmAnalysis], Observations | None]
@@ -64,7 +64,7 @@ def between_shard_sizes(study: Study, arms: Sequence[ArmAnalysis], speed: Speed)
 
     def other_size(one: ArmAnalysis, other: ArmAnalysis) -> bool:
         sizes = sorted((shard_bytes(study, one) or 0.0, shard_bytes(study, other) or 0.0))
-        return sizes[0] > 0 and sizes[1] / sizes[0] > _OTHER_SIZE
+        return sizes[0] > 0 and sizes[1] / sizes[0] > OTHER_SIZE
 
     return _contest(study, arms, speed, lambda one: one.arm.dataset, other_size, fixed=lambda one: one.arm.format)
 

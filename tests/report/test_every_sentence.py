@@ -1,0 +1,76 @@
+"""Each sentence of advice stands where its condition was planted, and not where the opposite was."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import shardmill
+from shardmill.report.advice import TOPICS, Gap
+from shardmill.report.finding import Finding
+from tests.cli.test_flags import PARSERS
+from tests.report.plants import PLANTS
+
+
+def made_in_the_code() -> Iterator[str]:
+    """The kinds of all findings and gaps that the package makes."""
+    for file in Path(shardmill.__file__).parent.rglob("*.py"):
+        if "operations/verify" in file.as_posix():  # its findings are of another sort
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Finding", "Gap"):
+                yield from kinds_of(node.args[0], file)
+
+
+def kinds_of(argument: ast.expr, file: Path) -> Iterator[str]:
+    match argument:
+        case ast.Constant(value=str(kind)):
+            yield kind
+        case ast.IfExp(body=body, orelse=other):
+            yield from kinds_of(body, file)
+            yield from kinds_of(other, file)
+        case ast.Attribute(attr="kind"):  # of one that was made elsewhere
+            return
+        case _:
+            pytest.fail(f"{file}:{argument.lineno}: write the kind out, so that a test can be asked for it")
+
+
+def test_every_sentence_in_the_code_is_planted() -> None:
+    assert set(made_in_the_code()) == set(PLANTS)
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_it_stands_where_it_is_true_and_not_where_it_is_not(kind: str) -> None:
+    true, false = (case() for case in PLANTS[kind])
+    there = [one for one in true if one.kind == kind]
+    assert there, f"not said: {[one.kind for one in true]}"
+    assert kind not in [one.kind for one in false]
+    for one in there:
+        checked_finding(one) if isinstance(one, Finding) else checked_gap(one)
+
+
+def checked_finding(one: Finding) -> None:
+    """Whole, with its number, and where it helps to choose with its uncertainty."""
+    assert one.sentence.endswith(".")
+    assert "nan" not in one.sentence
+    assert re.search(r"\d", one.sentence)
+    if one.topics:
+        assert one.interval is not None
+        assert one.interval[0] <= one.number <= one.interval[1]
+
+
+def checked_gap(one: Gap) -> None:
+    """It says for want of what, and its commands can be given as they stand."""
+    assert set(one.topics) <= set(TOPICS[one.use])
+    assert one.sentence.endswith(".")
+    assert one.commands
+    for line in one.commands:
+        program, command, *words = shlex.split(line)
+        assert program == "shardmill"
+        if command != "sweep" or command in PARSERS:
+            PARSERS[command].parse(words)
