@@ -11,7 +11,12 @@ from shardmill.cli.parse import Command, print_json
 from shardmill.cli.progress import progress_listener
 from shardmill.operations.demo.run import demo
 
-COMMAND: Final = Command("demo", demo)
+_EXAMPLES: Final = """\
+  shardmill demo
+  shardmill demo /tmp/tour --quick
+"""
+
+COMMAND: Final = Command("demo", demo, _EXAMPLES)
 
 
 def run(words: Sequence[str]) -> int:

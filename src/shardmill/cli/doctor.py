@@ -8,7 +8,13 @@ from typing import Final
 from shardmill.cli.parse import Command, print_json
 from shardmill.operations.doctor import doctor, lines
 
-COMMAND: Final = Command("doctor", doctor)
+_EXAMPLES: Final = """\
+  shardmill doctor
+  shardmill doctor --deep
+  shardmill doctor --json > doctor.json
+"""
+
+COMMAND: Final = Command("doctor", doctor, _EXAMPLES)
 
 
 def run(words: Sequence[str]) -> int:
