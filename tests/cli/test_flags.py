@@ -204,7 +204,14 @@ def test_every_help_has_examples_and_their_words_can_be_parsed(
 ) -> None:
     lines = help_of(name, capsys, monkeypatch).partition("\nexamples:\n")[2].strip().splitlines()
     examples = [shlex.split(SHELL.sub("", line.strip())) for line in lines]
-    assert any(words[:2] == ["shardmill", name] for words in examples)
-    for words in examples:
-        assert words[0] == "shardmill", words
-        PARSERS[words[1]].parse(words[2:])
+    asked = [command_of(words) for words in examples]
+    assert name in [command for command, _ in asked]
+    for command, words in asked:
+        PARSERS[command].parse(words)
+
+
+def command_of(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The name of the command, of one word or two, and the words for it."""
+    assert words[0] == "shardmill", words
+    length = 1 if words[1] in PARSERS else 2
+    return " ".join(words[1 : 1 + length]), list(words[1 + length :])

@@ -13,7 +13,7 @@ import pytest
 import shardmill
 from shardmill.report.advice import TOPICS, Gap
 from shardmill.report.finding import Finding
-from tests.cli.test_flags import PARSERS
+from tests.cli.test_flags import PARSERS, command_of
 from tests.report.plants import PLANTS
 
 
@@ -70,7 +70,5 @@ def checked_gap(one: Gap) -> None:
     assert one.sentence.endswith(".")
     assert one.commands
     for line in one.commands:
-        program, command, *words = shlex.split(line)
-        assert program == "shardmill"
-        if command != "sweep" or command in PARSERS:
-            PARSERS[command].parse(words)
+        command, words = command_of(shlex.split(line))
+        PARSERS[command].parse(words)

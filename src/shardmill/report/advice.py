@@ -262,7 +262,7 @@ def _no_sweep(use: Use, topic: Topic) -> Gap:
     return Gap("no-sweep", use, (topic,), "no sweep is among these runs", (_SWEEP,))
 
 
-_SWEEP: Final = "shardmill sweep SPEC.yaml"
+_SWEEP: Final = "shardmill sweep SHAPES.yaml"
 _ANY: Final = "SHARDS"
 _GAPS: Final[Mapping[Topic, Callable[[Use, Evidence], Gap]]] = {
     "format": _no_format,
