@@ -91,7 +91,7 @@ def load(table: Mapping[str, Plugin], kind: str, name: str) -> Callable[..., Any
     module, _, attribute = plugin.target.partition(":")
     try:
         factory: Callable[..., Any] = getattr(import_module(module), attribute)
-    except ModuleNotFoundError as error:
+    except ImportError as error:  # of a package of which another part is there, it is no ModuleNotFoundError
         if plugin.extra is None or (error.name or "").startswith("shardmill"):
             raise  # our own bug, not a package that is missing
         message = (

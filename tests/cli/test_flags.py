@@ -215,3 +215,10 @@ def command_of(words: Sequence[str]) -> tuple[str, list[str]]:
     assert words[0] == "shardmill", words
     length = 1 if words[1] in PARSERS else 2
     return " ".join(words[1 : 1 + length]), list(words[1 + length :])
+
+
+def test_words_behind_two_dashes_are_the_last_arguments_whatever_flags_came_before() -> None:
+    submit = PARSERS["cluster submit"]
+    arguments, as_json = submit.parse(["photos", "--timeout", "60", "--", "verify", "a_b", "--json"])
+    assert (arguments["cluster"], arguments["words"], as_json) == ("photos", ["verify", "a_b", "--json"], False)
+    assert PARSERS["report"].parse(["a", "--", "-b"])[0]["runs"] == ["a", "-b"]

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from inspect import signature
 from typing import Any, NoReturn
 
 from shardmill.cli.flags import add_flags, dashed, summary
@@ -50,7 +51,17 @@ class Command:
 
     def parse(self, words: Sequence[str]) -> tuple[dict[str, Any], bool]:
         """The arguments for the function, and whether `--json` was given."""
+        many = next(
+            (name for name, each in signature(self.function).parameters.items() if each.kind is each.VAR_POSITIONAL),
+            None,
+        )
+        rest: list[str] = []
+        if many is not None and "--" in words:  # argparse takes none of them once a flag has come before
+            place = list(words).index("--")
+            words, rest = words[:place], list(words[place + 1 :])
         arguments = vars(self.parser().parse_args(dashed(words)))
+        if many is not None:
+            arguments[many] = [*arguments[many], *rest]
         return arguments, arguments.pop("json", False)
 
 
