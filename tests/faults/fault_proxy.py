@@ -50,6 +50,8 @@ class Faults:
     """Added to every request."""
     bytes_per_s: float = 0.0
     """Cap of each answer; 0: none."""
+    total_bytes_per_s: float = 0.0
+    """Cap of all answers together, as of one link; 0: none."""
     down: bool = False
     """Every request is answered with 503."""
     answer: Mapping[str, Any] | None = None
@@ -67,6 +69,8 @@ class _Proxy:
     session: aiohttp.ClientSession
     counts: Counter[str] = field(default_factory=Counter)
     draw: random.Random = field(default_factory=random.Random)
+    link_free_at: float = 0.0
+    """When what has been promised so far will have gone over the link, on the loop's clock."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if request.path == _CONTROL:
@@ -147,13 +151,23 @@ class _Proxy:
                 request.transport.abort()
                 return answer
             content = content[half:]
-        while faults.bytes_per_s and len(content) > 1 << 14:
+        while (faults.bytes_per_s or faults.total_bytes_per_s) and len(content) > 1 << 14:
             await answer.write(content[: 1 << 14])
             content = content[1 << 14 :]
-            await asyncio.sleep((1 << 14) / faults.bytes_per_s)
+            if faults.bytes_per_s:
+                await asyncio.sleep((1 << 14) / faults.bytes_per_s)
+            await self.take_turn(1 << 14, faults)
         await answer.write(content)
+        await self.take_turn(len(content), faults)
         await answer.write_eof()
         return answer
+
+    async def take_turn(self, size: int, faults: Faults) -> None:
+        """Wait until so many bytes have gone over the link that all answers share."""
+        if faults.total_bytes_per_s:
+            now = asyncio.get_running_loop().time()
+            self.link_free_at = max(self.link_free_at, now) + size / faults.total_bytes_per_s
+            await asyncio.sleep(self.link_free_at - now)
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,16 @@ class SweepRow:
     """Marginal cost: `elapsed_s` at that rate."""
     full_usd: float | None
     """Had the cluster been made for this run alone: creation, run and deletion, with the provider's minimum charge."""
+    predicted: bool = False
+    """Nobody made this run: every time and cost of it comes from a simulation."""
+    predicted_low_s: float | None = None
+    """Of `elapsed_s`, where it is predicted: 5 %."""
+    predicted_high_s: float | None = None
+    """95 %."""
+    limited_by: str = ""
+    """Where most of a predicted time goes."""
+    notes: tuple[str, ...] = ()
+    """What to bear in mind of a prediction, a sentence each."""
 
     @property
     def cores(self) -> int:
