@@ -42,8 +42,8 @@ from shardmill.sweep.simulation.validation import LEFT_OUT, Validation, validate
 
 _SHARDS: Final = 16
 _RUNS_A_BLOCK: Final = 6
-_BLOCK_S: Final = 130.0
-"""What a block may take: none is begun later than so long before the end."""
+_RUN_S: Final = 45.0
+"""What a run may take: none is begun later than so long before the end."""
 _TIMEOUT_S: Final = 150.0
 
 STORES: Final = {
@@ -90,7 +90,11 @@ def shapes() -> dict[str, ClusterSpec]:
 
 def settings() -> list[Setting]:
     """Every run, in no order."""
-    files = [(partitions, images) for images in (500, 1500) for partitions in (1, 2, 4, 16)] + [(2, 4000), (16, 4000), (4, 8000)]
+    files = [(partitions, images) for images in (500, 1500) for partitions in (1, 2, 4, 16)] + [
+        (2, 4000),
+        (16, 4000),
+        (4, 8000),
+    ]
     found = [Setting(shape, *cell, "files", 0) for shape in shapes() for cell in files]
     for shape, store in itertools.product(shapes(), STORES):
         if store != "files":
@@ -156,22 +160,23 @@ def measure(photos: Path, out: Path, seconds: float) -> None:
     left = [rest for block in blocks() if (rest := [one for one in block if one.name not in done])]
     with tempfile.TemporaryDirectory(prefix="simulation-") as scratch, inputs(photos, Path(scratch)) as ready:
         os.environ[STATE_VARIABLE] = str(Path(scratch) / "state")
-        for number, block in enumerate(left):
-            if number and time.monotonic() > until - _BLOCK_S:
-                break
-            run_block(block, ready, evidence, Path(scratch) / "out")
+        for block in left:
+            if time.monotonic() < until - 2 * _RUN_S:  # a cluster for one run alone is not worth its making
+                run_block(block, ready, evidence, Path(scratch) / "out", until)
     runs = len(evidence.runs())
     print(f"{runs} of {len(settings())} runs are made")
 
 
-def run_block(block: list[Setting], ready: Inputs, evidence: Evidence, dest: Path) -> None:
-    """The runs of a block, on a cluster of their own."""
+def run_block(block: list[Setting], ready: Inputs, evidence: Evidence, dest: Path, until: float) -> None:
+    """The runs of a block, on a cluster of their own, as far as the time goes."""
     spec, provider, asked_at = shapes()[block[0].shape], LocalProvider(), time.time()
     name = f"sim-{int(asked_at)}"
     with running(provider, spec, name) as cluster:
         seen = ClusterSeen(name, spec, asked_at, cluster.ready_at, facts=cluster.facts)
         evidence.save_cluster(seen)
         for position, setting in enumerate(block):
+            if time.monotonic() > until - _RUN_S:
+                break
             run_one(setting, position, ready, evidence, provider, cluster, dest)
     evidence.save_cluster(ClusterSeen(name, spec, asked_at, seen.ready_at, time.time(), facts=seen.facts))
 
