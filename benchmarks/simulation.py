@@ -99,6 +99,8 @@ def settings() -> list[Setting]:
     for shape, store in itertools.product(shapes(), STORES):
         if store != "files":
             found += [Setting(shape, partitions, 500, store, 0) for partitions in (2, 16)]
+    for shape, store in itertools.product(shapes(), ("near", "middling")):
+        found.append(Setting(shape, 4, 1500, store, 0))
     return found
 
 

@@ -29,6 +29,8 @@ class Job:
     contended_image: float = 0.012
     """Where a second task runs beside it."""
     end: float = 1.5
+    cold: float = 0.0
+    """More of the start in the first run on a cluster."""
     noise: float = 0.0
     """Standard deviation of the logarithm of a task's time."""
 
@@ -43,11 +45,13 @@ def cluster(spec: ClusterSpec) -> ClusterSeen:
     return ClusterSeen(spec.name, spec, asked_at=0.0, ready_at=90.0, deleted_at=100_000.0)
 
 
-def play(job: Job, spec: ClusterSpec, partitions: int, images: int, shards: int = 16, seed: int = 0) -> RunSeen:
+def play(
+    job: Job, spec: ClusterSpec, partitions: int, images: int, shards: int = 16, seed: int = 0, first: bool = False
+) -> RunSeen:
     """A run of the job. The images and shards must divide evenly among the tasks, and a machine's cores must all have
     as many tasks as each other, so that each image costs the same."""
     random = np.random.default_rng([seed, partitions, images, spec.task_cores])
-    began = job.start + job.start_image * images
+    began = job.start + job.start_image * images + job.cold * first
     executors = tuple(Executor(str(n), f"host-{n}", spec.task_node.cores, began) for n in range(spec.task_nodes))
     busy = min(partitions, spec.task_cores) > spec.task_nodes
     image = job.contended_image if busy else job.image
@@ -72,7 +76,7 @@ def play(job: Job, spec: ClusterSpec, partitions: int, images: int, shards: int 
         cell=Cell(spec.name, partitions),
         repetition=seed,
         position=0,
-        first=False,
+        first=first,
         cluster=spec.name,
         words=("prepare",),
         outcome=JobOutcome(name, "done", 0, 0.0, ended, result, ""),

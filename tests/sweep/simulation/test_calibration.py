@@ -47,6 +47,25 @@ def test_spread_of_tasks_is_found() -> None:
     assert found.high.image_core_s > found.low.image_core_s
 
 
+def test_first_runs_are_told_apart() -> None:
+    job = Job(cold=4.0)
+    runs = sweep(job, SHAPES, (2, 4), (480, 1600)) + [play(job, spec, 4, 480, seed=5, first=True) for spec in SHAPES]
+    found = calibrate(runs, [cluster(spec) for spec in SHAPES], image_bytes=IMAGE_BYTES, draws=0)
+    assert found.parameters.start_first_s == pytest.approx(4.0, rel=0.02)
+    assert found.parameters.start_s == pytest.approx(job.start, rel=0.02)
+
+
+def test_without_a_store_requests_are_those_the_command_makes() -> None:
+    runs = sweep(Job(), SHAPES, (2, 4), (480, 1600))
+    clusters = [cluster(spec) for spec in SHAPES]
+    found = calibrate(runs, clusters, image_bytes=IMAGE_BYTES, draws=0)
+    assert found.parameters.start_requests == pytest.approx(64)
+    assert found.parameters.shard_requests == pytest.approx(1)
+    assert "No run read from an object store" in " ".join(found.notes)
+    others = [replace(run, words=("speedtest",)) for run in runs]
+    assert calibrate(others, clusters, image_bytes=IMAGE_BYTES, draws=0).parameters.start_requests == 0
+
+
 def test_what_cannot_be_known_is_said() -> None:
     runs = sweep(Job(), (shape(1, 1),), (1, 4), (480,))
     notes = " ".join(calibrate(runs, [cluster(shape(1, 1))], draws=2).notes)

@@ -1,12 +1,12 @@
 """What a simulation is made of. Seconds, bytes and counts; core-seconds are those of a core whose neighbours are idle.
 
 A job is: start (driver, planning, executors), the main stage, end. The stage is tasks on slots, a slot for each core. A task is
-    fixed      contention x (task_core_s + first_task_core_s + shards x shard_core_s)
+    fixed      contention x (task_core_s + first_task_core_s + first_store_core_s + shards x shard_core_s)
                + (first_task_requests + shards x shard_requests) x request
     streaming  the longest of: contention x images x (image_core_s + store_core_s), what the requests under way at once
                allow, and its share of network, store and disk
-where `first_task_*` is for the first task on each slot alone, `store_core_s` where images come from a store, and request
-is the time of one request there.
+where `first_*` is for the first task on each slot alone, `*store_core_s` where images come from a store, and request is
+the time of one request there.
 """
 
 from __future__ import annotations
@@ -36,9 +36,12 @@ class Parameters:
     """Requests to the store that follow one another meanwhile."""
     start_executor_s: float
     """More of it for each further executor on the machine of the driver (local clusters)."""
+    start_first_s: float
+    """More of it in the first run on a cluster, where everything is cold."""
     ready_s: float
     """From the arrival of an executor to its first task."""
     first_task_core_s: float
+    first_store_core_s: float
     first_task_requests: float
     task_core_s: float
     shard_core_s: float

@@ -11,8 +11,9 @@ import numpy as np
 
 from shardmill.clusters.base import ClusterSpec
 from shardmill.errors import UsageError
-from shardmill.sweep.simulation.calibration import Calibration, request_s
+from shardmill.sweep.simulation.calibration import Calibration
 from shardmill.sweep.simulation.caps import Caps
+from shardmill.sweep.simulation.fitting import request_s, window_s
 from shardmill.sweep.simulation.parameters import Parameters
 from shardmill.sweep.simulation.stage import CAUSES, First, Floats, Stage, Tasks, run_stage, slots_of
 from shardmill.sweep.simulation.work import Load, loads
@@ -63,6 +64,7 @@ def predict(
     *,
     shards: int | None = None,
     core_speed: float = 1.0,
+    first: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Prediction:
@@ -76,6 +78,7 @@ def predict(
         caps: What the machines, disks and the store can move at most; None: no limit.
         shards: That it makes; None: as the calibrated job nearest in size.
         core_speed: Of a core, relative to those of the calibration; nothing here knows how fast a machine type is.
+        first: It is the first run on its cluster.
         draws: How often the job is simulated, each time with other parameters, stragglers and noise; fewer for many tasks.
         seed: Of the draws.
 
@@ -94,7 +97,7 @@ def predict(
     made = calibration.shards_for(images) if shards is None else shards
     dealt = loads(images, made, partitions)
     best = calibration.parameters
-    middle = _simulate([best], calibration, spec, dealt, caps, core_speed, None)
+    middle = _simulate([best], calibration, spec, dealt, caps, core_speed, first, None)
     count = max(min(draws, _MOST_CELLS // len(dealt)), min(_LEAST_DRAWS, draws))
     random = np.random.default_rng([seed, len(dealt), images])
     drawn = [(calibration.draws or (best,))[number % len(calibration.draws or (best,))] for number in range(count)]
@@ -103,7 +106,7 @@ def predict(
         replace(one, **{name: getattr(best, name) for name in ("task_spread", "run_spread", "fixed_spread")})
         for one in drawn
     ]
-    outcome = _simulate(drawn, calibration, spec, dealt, caps, core_speed, random)
+    outcome = _simulate(drawn, calibration, spec, dealt, caps, core_speed, first, random)
     low, half, high = np.percentile(outcome.total, [5, 50, 95]).tolist()
     stage_s = float(middle.stage.seconds[0])
     spent = middle.stage.spent[0] / max(float(middle.stage.spent[0].sum()), 1e-12)
@@ -147,6 +150,7 @@ def _simulate(
     dealt: Sequence[Load],
     caps: Caps,
     speed: float,
+    first_run: bool,
     random: np.random.Generator | None,
 ) -> _Outcome:
     """A draw for each set of parameters; without `random` nothing varies."""
@@ -167,23 +171,25 @@ def _simulate(
     run = spread("run_spread", (count,))
     each = spread("task_spread", (count, len(dealt))) * run[:, None]
     image_core_s = of("image_core_s") + caps.from_store * of("store_core_s")
-    window = (caps.latency_s + calibration.image_bytes / caps.stream_bytes_per_s) / caps.reads_at_once * caps.from_store
+    window = np.array([window_s(caps, load, calibration.image_bytes) for load in dealt])[None, :]
     tasks = Tasks(
         fixed_core_s=each * (of("task_core_s")[:, None] + of("shard_core_s")[:, None] * own_shards) / speed,
         fixed_wait_s=each * of("shard_requests")[:, None] * shards * request,
         stream_core_s=each * image_core_s[:, None] * images / speed,
-        stream_wait_s=each * window * images,
+        stream_wait_s=each * window,
         read_bytes=np.broadcast_to(images * calibration.image_bytes, each.shape),
         written_bytes=np.broadcast_to(images * calibration.written_bytes, each.shape),
     )
-    first = First(of("first_task_core_s") * run / speed, of("first_task_requests") * request)
+    first_core_s = of("first_task_core_s") + caps.from_store * of("first_store_core_s")
+    first = First(first_core_s * run / speed, of("first_task_requests") * request)
     local = spec.provider == "local"
     nodes, cores = spec.task_nodes, spec.task_node.cores
     fixed = spread("fixed_spread", (count,))
     further = nodes - 1 if local else 0
     total_images = float(images.sum())
-    start = (of("start_s") + caps.from_store * of("start_store_s") + of("start_image_s") * total_images) / speed
-    start += of("start_requests") * request + of("start_executor_s") * further / speed
+    start = of("start_s") + caps.from_store * of("start_store_s") + of("start_image_s") * total_images
+    start += of("start_executor_s") * further + first_run * of("start_first_s")
+    start = start / speed + of("start_requests") * request
     end = (of("end_s") + of("end_image_s") * total_images) / speed
     slots = slots_of(
         [cores] * nodes,

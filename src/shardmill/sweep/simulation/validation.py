@@ -9,9 +9,10 @@ from typing import Final
 
 from shardmill.errors import UsageError
 from shardmill.sweep.evidence import ClusterSeen, RunSeen
-from shardmill.sweep.simulation.calibration import calibrate, images_of, shards_of
+from shardmill.sweep.simulation.calibration import calibrate
 from shardmill.sweep.simulation.caps import Caps
 from shardmill.sweep.simulation.prediction import predict
+from shardmill.sweep.simulation.sighting import images_of, shards_of
 from shardmill.sweep.simulation.work import main_stage
 
 LEFT_OUT: Final = ("shape", "partitions", "images", "caps")
@@ -112,7 +113,13 @@ def validate(
             for run in group:
                 spec, images = specs[run.cluster], images_of(run) or 0
                 made = predict(
-                    calibration, spec, run.cell.partitions, images, known.get(run.name), shards=shards_of(run)
+                    calibration,
+                    spec,
+                    run.cell.partitions,
+                    images,
+                    known.get(run.name),
+                    shards=shards_of(run),
+                    first=run.first,
                 )
                 checked.append(
                     Checked(

@@ -1,0 +1,207 @@
+"""Fits the parameters of the simulation.
+
+Times of tasks are fitted by non-negative least squares of relative errors, contention by a search around them, with little
+weight on what the runs cannot tell apart: cost that may be the image's, the shard's or the task's is the image's, and
+requests are as many as the command is written to make. Start and end are fitted in the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import median
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shardmill.search.ernest import nonnegative_least_squares
+from shardmill.sweep.simulation.caps import Caps
+from shardmill.sweep.simulation.parameters import Parameters, slowdown
+from shardmill.sweep.simulation.sighting import Sighting
+from shardmill.sweep.simulation.work import Load
+
+Floats = NDArray[np.float64]
+
+_CONTENTIONS: Final = np.linspace(0.0, 1.0, 11)
+_STREAMED: Final = 0.7
+"""A task whose data could have come in less than this share of its time on the core was not held up by it."""
+_LEAST_SPREAD: Final = 0.01
+_REQUESTS: Final = {"prepare": (64.0, 1.0)}
+"""Requests that follow one another, by command: while planning (`plan.listing` samples as many inputs), and for a shard,
+whose first image nothing is read ahead of."""
+
+
+def request_s(caps: Caps, image_bytes: float) -> float:
+    """One request for an image, alone; 0 for files."""
+    return caps.request_s(image_bytes) if caps.from_store else 0.0
+
+
+def fit(seen: Sequence[Sighting], image_bytes: float, near: Parameters | None = None) -> Parameters:
+    """The parameters of `seen`; contention is looked for `near` others where they are given."""
+    requests = np.array([request_s(one.caps, image_bytes) for one in seen])
+    stores = np.array([float(one.caps.from_store) for one in seen])
+    images = np.array([float(one.images) for one in seen])
+    ones = np.ones(len(seen))
+    further = np.array([float(one.spec.task_nodes - 1) if one.spec.provider == "local" else 0.0 for one in seen])
+    firsts = np.array([float(one.first) for one in seen])
+    planning, of_shard = _REQUESTS.get(seen[0].command, (0.0, 0.0))
+    start_columns = np.column_stack([ones, stores, images, requests, further, firsts])
+    start = _relative(
+        start_columns, np.array([one.start_s for one in seen]), (0, 1, 1, 1, 1, 1), (0, 0, 0, planning, 0, 0)
+    )
+    end_columns = np.column_stack([ones, images])
+    end = _relative(end_columns, np.array([one.end_s for one in seen]), (0, 1))
+    fixed = start_columns @ start + end_columns @ end
+    told = np.array([one.start_s + one.end_s for one in seen])
+    work, contention = _fit_tasks(seen, image_bytes, None if near is None else near.contention, of_shard)
+    task_spread, run_spread = _spreads(seen, image_bytes, work, contention)
+    return Parameters(
+        start_s=start[0],
+        start_store_s=start[1],
+        start_image_s=start[2],
+        start_requests=start[3],
+        start_executor_s=start[4],
+        start_first_s=start[5],
+        ready_s=median(one.ready_s for one in seen),
+        first_task_core_s=work[0],
+        first_store_core_s=work[5],
+        first_task_requests=work[6],
+        task_core_s=work[1],
+        shard_core_s=work[2],
+        shard_requests=work[7],
+        image_core_s=work[3],
+        store_core_s=work[4],
+        contention=contention,
+        end_s=end[0],
+        end_image_s=end[1],
+        task_spread=task_spread,
+        run_spread=run_spread,
+        fixed_spread=_spread(np.log(np.maximum(told, 1e-3) / np.maximum(fixed, 1e-3))),
+    )
+
+
+def _fit_tasks(
+    seen: Sequence[Sighting], image_bytes: float, near: float | None, of_shard: float
+) -> tuple[list[float], float]:
+    """(first, task, shard, image, store, first with a store, requests of the first, requests of a shard), and contention."""
+    choices = _CONTENTIONS if near is None else _CONTENTIONS[np.abs(_CONTENTIONS - near) < 0.15]
+    if len({round(task.busy, 1) for one in seen for task in one.tasks}) == 1:
+        choices = _CONTENTIONS[:1]
+    held_up = _floors(seen, image_bytes)
+    seconds = np.array([task.seconds for one in seen for task in one.tasks])
+    best: tuple[float, list[float], float] | None = None
+    for contention in choices:
+        columns, streamed = _columns(seen, image_bytes, contention)
+        free = held_up == 0
+        if not free.any():
+            free = held_up <= np.sort(held_up)[len(held_up) // 2]  # what was held up least
+        work = np.zeros(columns.shape[1])
+        for _ in range(3):
+            work = _relative(columns[free], seconds[free], (1, 1, 1, 0, 1, 1, 1, 1), (0, 0, 0, 0, 0, 0, 0, of_shard))
+            free = held_up <= _STREAMED * (columns[:, streamed] @ work[streamed])
+            if free.sum() < columns.shape[1]:
+                break
+        usable = held_up <= _STREAMED * (columns[:, streamed] @ work[streamed])
+        if not usable.any():
+            usable = np.ones(len(held_up), dtype=bool)
+        misses = np.abs(np.log(np.maximum(columns[usable] @ work, 1e-3) / np.maximum(seconds[usable], 1e-3)))
+        loss = float(np.minimum(misses, 0.5).mean())
+        if best is None or loss < best[0]:
+            best = (loss, work.tolist(), float(contention))
+    assert best is not None
+    return best[1], best[2]
+
+
+def _columns(seen: Sequence[Sighting], image_bytes: float, contention: float) -> tuple[Floats, list[int]]:
+    """A row a task and a column for each thing that takes time, and which columns are those of streaming."""
+    rows = []
+    for one in seen:
+        request = request_s(one.caps, image_bytes)
+        store = float(one.caps.from_store)
+        for task in one.tasks:
+            slow = float(slowdown(contention, task.busy, one.cores))
+            images, shards, first = float(task.load.images), float(task.load.shards), float(task.first)
+            core = [slow * first, slow, slow * shards, slow * images, slow * images * store, slow * first * store]
+            rows.append([*core, first * request, max(shards, 1.0) * request])
+    return np.array(rows), [3, 4]
+
+
+def _floors(seen: Sequence[Sighting], image_bytes: float) -> Floats:
+    """Seconds that each task's data took to come at least, by the caps; 0 without any."""
+    return np.array(
+        [floor_s(one.caps, task.load, image_bytes, task.busy, task.busy_in_all) for one in seen for task in one.tasks]
+    )
+
+
+def floor_s(caps: Caps, load: Load, image_bytes: float, busy: float, busy_in_all: float) -> float:
+    """Seconds that a task's images take to be read at least, beside others on its machine and at its store."""
+    size = load.images * image_bytes
+    if not caps.from_store:
+        return size * busy / caps.disk_read_bytes_per_s
+    return max(
+        window_s(caps, load, image_bytes),
+        size * busy / caps.network_bytes_per_s,
+        size * busy_in_all / caps.store_bytes_per_s,
+    )
+
+
+def window_s(caps: Caps, load: Load, image_bytes: float) -> float:
+    """Seconds that a task waits at least for its images because so many requests are under way at once and no more.
+
+    Each shard is read by itself: the first window of each comes after one request, which `shard_requests` counts.
+    """
+    if not caps.from_store:
+        return 0.0
+    later = max(load.images - max(load.shards, 1) * caps.reads_at_once, 0)
+    return later / caps.reads_at_once * (caps.latency_s + image_bytes / caps.stream_bytes_per_s)
+
+
+def _spreads(
+    seen: Sequence[Sighting], image_bytes: float, work: Sequence[float], contention: float
+) -> tuple[float, float]:
+    """Of tasks within their run, and of runs."""
+    columns, streamed = _columns(seen, image_bytes, contention)
+    weights = np.array(work)
+    stream = columns[:, streamed] @ weights[streamed]
+    expected = columns @ weights - stream + np.maximum(stream, _floors(seen, image_bytes))
+    seconds = np.array([task.seconds for one in seen for task in one.tasks])
+    misses = np.log(np.maximum(seconds, 1e-3) / np.maximum(expected, 1e-3))
+    within, between, at = [], [], 0
+    for one in seen:
+        own = misses[at : at + len(one.tasks)]
+        at += len(one.tasks)
+        between.append(float(np.median(own)))
+        if len(own) > 1:
+            within += (own - np.median(own)).tolist()
+    return _spread(np.array(within)), _spread(np.array(between))
+
+
+def _spread(misses: Floats) -> float:
+    """Standard deviation, by the middle half, which a few wild values do not move."""
+    if len(misses) < 2:
+        return _LEAST_SPREAD
+    low, high = np.percentile(misses, [25, 75])
+    return max(float(high - low) / 1.349, _LEAST_SPREAD)
+
+
+def _relative(columns: Floats, target: Floats, doubtful: Sequence[int], usual: Sequence[float] | None = None) -> Floats:
+    """Non-negative weights of the columns that miss `target` least by relative errors.
+
+    Columns marked in `doubtful` are held a little towards what is `usual` for them, or 0: what others explain as well is
+    theirs.
+    """
+    scale = np.abs(columns).mean(axis=0)
+    scale[scale == 0] = 1.0
+    scaled = columns / scale
+    held = np.diag([math.sqrt(1e-4 * len(target)) * flag for flag in doubtful])
+    towards = held @ (np.zeros(columns.shape[1]) if usual is None else np.array(usual) * scale)
+    expected = np.maximum(target, 1e-3)
+    weights = np.zeros(columns.shape[1])
+    for _ in range(3):
+        middle = float(np.median(expected))
+        rows = np.vstack([scaled / expected[:, None], held / middle])
+        weights = nonnegative_least_squares(rows, np.concatenate([target / expected, towards / middle]))
+        expected = np.maximum(scaled @ weights, 0.25 * np.maximum(target, 1e-3))
+    found: Floats = weights / scale
+    return found
