@@ -104,8 +104,8 @@ class SweepRow:
     """95 %."""
     limited_by: str = ""
     """Where most of a predicted time goes."""
-    notes: tuple[str, ...] = ()
-    """What to bear in mind of a prediction, a sentence each."""
+    notes: str = ""
+    """What to bear in mind of a prediction."""
 
     @property
     def cores(self) -> int:

@@ -31,7 +31,7 @@ def predicted_figure(rows: Sequence[SweepRow]) -> Element:
             measured.setdefault(_cell(row), []).append(row.elapsed_s)
     pairs = [(row, median(measured[_cell(row)])) for row in made if _cell(row) in measured]
     behind = _table(made, measured)
-    notes = [note(sentence) for sentence in dict.fromkeys(sentence for row in made for sentence in row.notes)]
+    notes = [note(sentence) for sentence in dict.fromkeys(row.notes for row in made if row.notes)]
     if not pairs:
         return element("div", behind, *notes)
     errors = [abs(row.elapsed_s / seconds - 1) for row, seconds in pairs]

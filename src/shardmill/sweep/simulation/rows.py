@@ -84,5 +84,5 @@ def predicted_row(prediction: Prediction, calibration: Calibration, price: Price
         predicted_low_s=prediction.low_s,
         predicted_high_s=prediction.high_s,
         limited_by=prediction.limited_by,
-        notes=prediction.notes,
+        notes=" ".join(prediction.notes),
     )
