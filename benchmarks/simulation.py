@@ -7,6 +7,9 @@
 files and from a fake-gcs-server behind a proxy that caps latency and bandwidth. It stops before `--seconds` are over, and
 the next call makes what is left: blocks of a few runs on one cluster each, all in one random order. `predict` leaves out
 every shape, number of partitions, size and store in turn, calibrates on the other runs, and predicts those left out.
+
+A run is begun when the machine is quiet. One during which other processes took more than a tenth of the cores is thrown
+away whatever its time was, and made again.
 """
 
 from __future__ import annotations
@@ -24,8 +27,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
+import psutil
 from inputs import copied, photographs, repeat
 from tests.faults.fault_proxy import FaultProxy, Faults, fault_proxy
 from tests.stores import GcsServer, gcs_server, upload
@@ -45,6 +49,9 @@ _RUNS_A_BLOCK: Final = 6
 _RUN_S: Final = 45.0
 """What a run may take: none is begun later than so long before the end."""
 _TIMEOUT_S: Final = 150.0
+_MOST_TAKEN: Final = 0.10
+"""Share of the machine's cores that others may take, idle-priority work apart; a run that had more company is made again."""
+_QUIET_S: Final = 2.0
 
 STORES: Final = {
     "files": None,
@@ -139,6 +146,42 @@ class Inputs:
         return tuple(words)
 
 
+class Company:
+    """What other processes take of the cores while the block runs; those of low priority are not counted."""
+
+    def __enter__(self) -> Self:
+        self.before = self._look()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        total, busy, own = (after - before for after, before in zip(self._look(), self.before, strict=True))
+        self.taken = max(busy - own, 0.0) / max(total, 1e-9)
+
+    @staticmethod
+    def _look() -> tuple[float, float, float]:
+        """Seconds of all cores in all, busy, and by this process and all that it has started."""
+        now = psutil.cpu_times()
+        busy = now.user + now.system + now.irq + now.softirq + now.steal
+        total = busy + now.idle + now.iowait + now.nice
+        own = 0.0
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            try:
+                used = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            own += used.user + used.system + used.children_user + used.children_system
+        return total, busy, own
+
+
+def wait_for_quiet(until: float) -> None:
+    """Return when others leave the machine alone, or when the time is over."""
+    while time.monotonic() < until:
+        with Company() as company:
+            time.sleep(_QUIET_S)
+        if company.taken <= _MOST_TAKEN:
+            return
+
+
 @contextmanager
 def inputs(photos: Path, scratch: Path) -> Iterator[Inputs]:
     """Everything that the runs read, for as long as the block runs."""
@@ -177,6 +220,7 @@ def run_block(block: list[Setting], ready: Inputs, evidence: Evidence, dest: Pat
         seen = ClusterSeen(name, spec, asked_at, cluster.ready_at, facts=cluster.facts)
         evidence.save_cluster(seen)
         for position, setting in enumerate(block):
+            wait_for_quiet(until - _RUN_S)
             if time.monotonic() > until - _RUN_S:
                 break
             run_one(setting, position, ready, evidence, provider, cluster, dest)
@@ -197,7 +241,8 @@ def run_one(
     os.sync()
     words = ready.words(setting, dest)
     job = Job(setting.name, words, timeout_s=_TIMEOUT_S)
-    outcome = provider.submit(cluster, job, lambda text: None)
+    with Company() as company:
+        outcome = provider.submit(cluster, job, lambda text: None)
     if outcome.state != "done" or outcome.event_log is None:
         raise SystemExit(f"{setting.name} {outcome.state}: {outcome.error}")
     usage = provider.usage(cluster, outcome.started_at, outcome.finished_at)
@@ -213,8 +258,11 @@ def run_one(
         usage=tuple(usage),
         log=read_event_log(outcome.event_log),
     )
-    evidence.save_run(run)
-    print(f"{setting.name:28s} {outcome.elapsed_s:6.1f} s", flush=True)
+    disturbed = company.taken > _MOST_TAKEN
+    if not disturbed:
+        evidence.save_run(run)
+    verdict = "  disturbed: to be made again" if disturbed else ""
+    print(f"{setting.name:28s} {outcome.elapsed_s:6.1f} s, others took {company.taken:.0%}{verdict}", flush=True)
 
 
 def caps_of_run(run: RunSeen) -> Caps:

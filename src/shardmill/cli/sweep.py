@@ -10,11 +10,12 @@ from shardmill.cli.parse import Command, print_json
 from shardmill.operations.sweep.result import lines
 from shardmill.operations.sweep.run import sweep
 
-_GROUPS: Final = {"max_cost": "limits", "prices": "how", "out": "results"}
+_GROUPS: Final = {"max_cost": "limits", "simulate": "simulation", "prices": "how", "out": "results"}
 _EXAMPLES: Final = """\
   shardmill sweep shapes.yaml --dry-run
   shardmill sweep shapes.yaml --max-cost 5 --out runs/shapes/
   shardmill report runs/shapes/
+  shardmill sweep larger.yaml --simulate runs/shapes/
 """
 
 COMMAND: Final = Command("sweep", sweep, groups=_GROUPS, examples=_EXAMPLES)

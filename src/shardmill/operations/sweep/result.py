@@ -35,6 +35,8 @@ class ShapeLine:
     """With making and deleting a cluster for this run alone."""
     images_per_usd: float | None
     """By the full cost."""
+    predicted: bool = False
+    """Nobody ran it: `runs` is 0, and `elapsed_s` has 5 %, the middle and 95 % of a simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,14 @@ def _line(rows: Sequence[SweepRow]) -> ShapeLine:
     done = [row for row in rows if row.state == "done"]
     counted = [row for row in done if not row.first] or done
     times = sorted(row.elapsed_s for row in counted)
+    predicted = all(row.predicted for row in rows)
+    if predicted:
+        times = sorted(
+            bound
+            for row in counted
+            for bound in (row.predicted_low_s, row.elapsed_s, row.predicted_high_s)
+            if bound is not None
+        )
 
     def middle(value: Callable[[SweepRow], float | None]) -> float | None:
         values = [number for row in counted if (number := value(row)) is not None]
@@ -110,7 +120,7 @@ def _line(rows: Sequence[SweepRow]) -> ShapeLine:
         shape=rows[0].shape,
         partitions=rows[0].partitions,
         cores=rows[0].cores,
-        runs=len(counted),
+        runs=0 if predicted else len(counted),
         failed=sum(row.state != "done" for row in rows),
         elapsed_s=(times[0], median(times), times[-1]) if times else None,
         images_per_s=middle(lambda row: row.images_per_s),
@@ -120,6 +130,7 @@ def _line(rows: Sequence[SweepRow]) -> ShapeLine:
         job_usd=middle(lambda row: row.job_usd),
         full_usd=middle(lambda row: row.full_usd),
         images_per_usd=middle(lambda row: row.images_per_usd),
+        predicted=predicted,
     )
 
 
@@ -160,12 +171,13 @@ def _table(shapes: Sequence[ShapeLine]) -> Iterator[str]:
             yield f"{start}{format_count(line.failed, 'run')} failed"
             continue
         low, middle, high = line.elapsed_s
-        spread = "" if line.runs < 2 else f"{low:.1f} to {high:.1f} s"
+        spread = "" if line.runs < 2 and not line.predicted else f"{low:.1f} to {high:.1f} s"
         text = f"{start}{format_seconds(middle):>12} {spread:>17} {_number(line.images_per_s, ',.0f'):>8}"
         text += f" {_number(line.cpu_share, '.0%'):>5} {_bytes(line.network_bytes_per_s):>9} {_bytes(line.disk_bytes_per_s):>9}"
         if priced:
             text += f" {_number(line.job_usd, '.4f'):>9} {_number(line.full_usd, '.4f'):>9} {_number(line.images_per_usd, ',.0f'):>10}"
             text += "  <- cheapest" if line.full_usd is not None and line.full_usd == min(costs) else ""
+        text += "  predicted" if line.predicted else ""
         yield text + (f"  ({line.failed} failed)" if line.failed else "")
 
 

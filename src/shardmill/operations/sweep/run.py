@@ -18,6 +18,7 @@ from shardmill.clusters.prices import PriceTable, price_table
 from shardmill.errors import UsageError
 from shardmill.operations.sweep.make import Maker, OpenProvider
 from shardmill.operations.sweep.result import ClusterLine, PlanLine, SweepResult, shape_lines
+from shardmill.operations.sweep.simulate import Wish, simulated
 from shardmill.runs import begin_run
 from shardmill.storage.local import LocalStore
 from shardmill.sweep.budget import Budget, Reckoning
@@ -25,8 +26,9 @@ from shardmill.sweep.evidence import Evidence
 from shardmill.sweep.plan import PlannedCluster, plan_sweep, what_is_left
 from shardmill.sweep.request import SweepRequest, read_request
 from shardmill.sweep.row import Price, SweepRow, rows_of
+from shardmill.sweep.simulation.record import save
 from shardmill.sweep.table import write_results, write_sweep_trace
-from shardmill.units import format_seconds
+from shardmill.units import format_count, format_seconds, in_range
 
 
 @checked
@@ -36,6 +38,10 @@ def sweep(
     max_cost: float | None = None,
     max_hours: float | None = None,
     dry_run: bool = False,
+    simulate: str | None = None,
+    images: int | None = None,
+    image_size: str | None = None,
+    core_speed: str | None = None,
     prices: str | None = None,
     seed: int = 0,
     out: str | None = None,
@@ -53,9 +59,14 @@ def sweep(
         max_cost: USD that all clusters together may cost; a run that would pass it is not begun, or is stopped.
         max_hours: Hours that all clusters together may take.
         dry_run: Print the plan with its reckoned time and cost, and make nothing.
+        simulate: Folder of an earlier sweep of the same job: predict each shape of SPEC from its runs, and make nothing.
+        images: With simulate: how many the job reads; by default as many as in those runs.
+        image_size: With simulate: bytes of a source image, like 110KB; by default as the machines' counters told.
+        core_speed: With simulate: how fast a core is, relative to those of the runs, by machine family or type, like
+            c3=1.4,n2=1.1; 1 for others.
         prices: JSON file of prices to lay over the table that comes with shardmill.
         seed: Another seed gives another order.
-        out: Folder of the run; by default runs/sweep-<name of the file>.
+        out: Folder of the run; by default runs/sweep-<name of the file>, with -simulated behind it for a simulation.
         check_words: Called with the words of each command before anything is made; raises UsageError where one is wrong.
         say: Called with a line about each step.
         on_output: Called with what the jobs print, in pieces.
@@ -74,8 +85,16 @@ def sweep(
     budget = _budget(max_cost, max_hours)
     table = price_table(prices)
     price = pricing(table)
-    planned = plan_sweep(request, seed)
     check_job(request, check_words)
+    if simulate is not None:
+        count = None if images is None else in_range("--images", images, 1)
+        wish = Wish(Path(simulate).expanduser(), count, image_size, core_speed)
+        where = Path(out or f"runs/sweep-{Path(spec).stem}-simulated").expanduser()
+        return _simulated(request, wish, where, price, table, started)
+    for flag, value in (("--images", images), ("--image-size", image_size), ("--core-speed", core_speed)):
+        if value is not None:
+            raise UsageError(f"{flag} is for --simulate; a sweep that is run measures it.")
+    planned = plan_sweep(request, seed)
     folder = Path(out or f"runs/sweep-{Path(spec).stem}").expanduser()
     if dry_run:
         return _reckoned(request, what_is_left(planned, Evidence(folder).runs()), folder, price, budget, table, started)
@@ -111,6 +130,42 @@ def sweep(
         spent_usd=_total([line.usd for line in _bills(evidence, price)]),
         prices=_dated(table),
         notes=(*maker.notes, *_notes(rows)),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _simulated(
+    request: SweepRequest, wish: Wish, folder: Path, price: Price, table: PriceTable, started: float
+) -> SweepResult:
+    found = simulated(request, wish, price)
+    run = begin_run(folder, "sweep", {**plain(request), **asdict(wish), "measured": str(wish.measured)})
+    results = write_results(run.path, found.rows)
+    save(run.path, found)
+    (run.path / "prices.json").write_text(json.dumps(asdict(table)))
+    told = f"every time and cost is predicted, not measured: by simulation, calibrated on {format_count(found.runs, 'run')} of {found.calibrated_on}"
+    notes = [told, *dict.fromkeys(row.notes for row in found.rows if row.notes)]
+    if found.validation is not None:
+        notes.insert(
+            1,
+            f"runs of {found.calibrated_on}, each predicted from runs unlike it, were missed by {found.validation.median_error:.0%} "
+            f"in the median (images / (cores x rate): {found.validation.naive_median_error:.0%})",
+        )
+    return SweepResult(
+        out=str(run.path),
+        workload=request.workload,
+        results=str(results),
+        trace=None,
+        dry_run=False,
+        runs=len(found.rows),
+        made=0,
+        left=0,
+        rows=found.rows,
+        lines=tuple(shape_lines(found.rows)),
+        clusters=(),
+        plan=(),
+        spent_usd=None,
+        prices=_dated(table),
+        notes=(*notes, *_notes(found.rows)),
         seconds=time.perf_counter() - started,
     )
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shardmill.clusters.base import ClusterSpec, NodeSpec
+from shardmill.clusters.machine_types import machine_type
+from shardmill.storage import scheme_of
 
 READS_AT_ONCE: Final = 32
 """Requests of one task that are under way together, as `storage.settings.REQUESTS_AT_ONCE`."""
@@ -44,27 +47,31 @@ class Caps:
         return self.latency_s + size / min(self.stream_bytes_per_s, self.store_bytes_per_s, self.network_bytes_per_s)
 
 
-def caps_of(
-    spec: ClusterSpec, *, from_store: bool, to_store: bool, latency_s: float = 0.0, egress_gbit_s: float | None = None
-) -> Caps:
-    """The caps of a shape's task machines, by its machine type and disks.
+def caps_of(spec: ClusterSpec, *, from_store: bool, to_store: bool) -> Caps:
+    """The caps of a shape's task machines, by its machine type and disks; what no source tells is infinite.
+
+    Google publishes what a machine sends and not what it receives, which is taken to be the same.
 
     Args:
         from_store: The images lie in an object store.
         to_store: The shards do.
-        latency_s: Of each request, beyond that of the runs that were measured.
-        egress_gbit_s: Most that a machine of this type sends, in 10^9 bits a second; None where it is not known. No
-            number is published for what it receives, which is taken to be the same.
     """
+    kind = machine_type(spec.task_node.machine_type)
     read, write = disk_bytes_per_s(spec.task_node)
     return Caps(
         from_store=from_store,
         to_store=to_store,
-        latency_s=latency_s,
-        network_bytes_per_s=math.inf if egress_gbit_s is None else egress_gbit_s * 1e9 / 8,
+        network_bytes_per_s=math.inf if kind is None or kind.egress_gbit_s is None else kind.egress_gbit_s * 1e9 / 8,
         disk_read_bytes_per_s=read,
         disk_write_bytes_per_s=write,
     )
+
+
+def places(words: Sequence[str]) -> tuple[bool, bool]:
+    """Whether a command reads from an object store, and whether it writes to one: by its first two operands."""
+    operands = [word for word in words[1:] if not word.startswith("-")][:2]
+    stores = [scheme_of(word) != "" for word in operands] + [False, False]
+    return stores[0], stores[1]
 
 
 def disk_bytes_per_s(node: NodeSpec) -> tuple[float, float]:
