@@ -48,6 +48,7 @@ SECTIONS: Final[Mapping[str, Plugin]] = {
     "model": Plugin("shardmill.report.sections.model:section"),
     "pick": Plugin("shardmill.report.sections.pick:section"),
     "speedtest": Plugin("shardmill.report.sections.speedtest:section"),
+    "sweep": Plugin("shardmill.report.sections.sweep:section"),
 }
 """What a report tells of each kind of run: a function that takes the opened `Run` and returns a `report.section.Section`."""
 STORES: Final[Mapping[str, Plugin]] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shardmill.clusters.base import UsageSample
-from shardmill.clusters.event_log import Task
+from shardmill.clusters.event_log import EventLog, Task
 from shardmill.sweep.evidence import RunSeen
 from shardmill.sweep.row import summarise_usage
 
@@ -67,4 +67,18 @@ def sources_of(samples: Sequence[UsageSample]) -> dict[str, float]:
     found: dict[str, float] = {}
     for sample in samples:
         found[sample.source] = found.get(sample.source, 0.0) + sample.seconds
+    return found
+
+
+def slots_of(log: EventLog) -> list[list[Task]]:
+    """Tasks by the core that ran them, executor by executor. Spark names no core: a task is put on one that was free."""
+    found = []
+    for executor in log.executors:
+        slots: list[list[Task]] = [[] for _ in range(executor.cores)]
+        for task in sorted(
+            (task for task in log.tasks if task.executor == executor.id), key=lambda task: task.launched_at
+        ):
+            free = [slot for slot in slots if not slot or slot[-1].finished_at <= task.launched_at]
+            (free or [min(slots, key=lambda slot: slot[-1].finished_at)])[0].append(task)
+        found += slots
     return found

@@ -1,0 +1,249 @@
+"""What a sweep tells people to do, each in a sentence with its number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from shardmill.clusters.base import ClusterSpec, NodeSpec
+from shardmill.report.finding import Finding, Topic, Use
+from shardmill.report.quantity import quantity
+from shardmill.report.shapes.bill import LIMIT_WORDS
+from shardmill.report.shapes.study import Study, known_values, middle
+from shardmill.sweep.cells import CellRuns, is_predicted, partitions_words
+from shardmill.sweep.compare import Ratio, ratio_of, repetition_of
+from shardmill.sweep.limits import Limits
+from shardmill.sweep.partitions import Suggestion
+from shardmill.sweep.row import SweepRow
+from shardmill.units import format_count, format_seconds
+
+_TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
+    "start-up": ("shape",),
+    "too few tasks": ("partitions", "shape"),
+    "uneven tasks": ("partitions", "shape"),
+    "disk": ("disk", "shape"),
+}
+Value = Callable[[SweepRow], float | None]
+
+
+def findings(study: Study, source: str) -> list[Finding]:
+    """In the order of the page."""
+    found = _shapes(study, source)
+    found += _partitions(study, source)
+    found += _limits(study, source)
+    found += _disks(study, source)
+    found += _trust(study, source)
+    return found
+
+
+def _shapes(study: Study, source: str) -> list[Finding]:
+    """The fastest and the cheapest shape, each with how much better than the next it is."""
+    if len(study.shapes) < 2:
+        return []
+    found = [
+        *_best(study, source, "fastest", "batch", lambda row: row.elapsed_s, "s"),
+        *_best(study, source, "cheapest", "cost", lambda row: row.full_usd, "$"),
+    ]
+    job, full = (_order(study, value) for value in (lambda row: row.job_usd, lambda row: row.full_usd))
+    if job and full and job[0] != full[0]:  # a cluster that is there already changes the answer
+        found += _best(study, source, "cheapest-job", "cost", lambda row: row.job_usd, "$")
+    return found
+
+
+def _order(study: Study, value: Value) -> list[str]:
+    """Shapes that have the value, the smallest first."""
+    known = {shape: one for shape in study.shapes if (one := middle(study.chosen(shape), value)) is not None}
+    return sorted(known, key=lambda shape: known[shape])
+
+
+def _best(study: Study, source: str, kind: str, use: Use, value: Value, unit: str) -> list[Finding]:
+    order = _order(study, value)
+    if len(order) < 2:
+        return []
+    best, second = (study.chosen(shape) for shape in order[:2])
+    values = [known_values(cell.rows, value) for cell in study.cells]
+    ratio = ratio_of(
+        known_values(second.rows, value), known_values(best.rows, value), repetition_of([v for v in values if v]), 1
+    )
+    one = middle(best, value)
+    assert one is not None
+    what = {
+        "fastest": f"{study.name(best.cell)} is the fastest of {len(order)} shapes: {format_seconds(one)} a run",
+        "cheapest": f"{study.name(best.cell)} is the cheapest of {len(order)} shapes: {quantity(one, '$')} a run with its cluster",
+        "cheapest-job": (
+            f"On clusters that are there already, {study.name(best.cell)} is the cheapest: {quantity(one, '$')} a run"
+        ),
+    }[kind]
+    images = middle(best, lambda row: row.images_per_usd)
+    if kind == "cheapest" and images is not None:
+        what += f", {images:,.0f} images for a dollar"
+    told = _compared(ratio, study.name(second.cell), "longer" if unit == "s" else "dearer")
+    marked = _marked(study, best, f"{what}{told}.")
+    if ratio.sure and ratio.interval is not None:
+        low, high = (100 * (end - 1) for end in ratio.interval)
+        return [Finding(kind, use, marked, 100 * (ratio.value - 1), "%", (low, high), source, ("shape",))]
+    return [Finding(f"{kind}-not-told", use, marked, one, unit, None, source, ("shape",))]
+
+
+def _compared(ratio: Ratio, other: str, word: str) -> str:
+    more = f"{100 * (ratio.value - 1):.0f}%"
+    if ratio.interval is None:
+        return f"; {other}, the next, is {more} {word} in single runs, which cannot be told from chance"
+    if ratio.sure:
+        return f"; {other}, the next, is {more} {word}"
+    return f"; {other}, the next, is {more} {word}, which is no more than repetitions differ by"
+
+
+def _partitions(study: Study, source: str) -> list[Finding]:
+    """How many partitions on the fastest shape, and on others if they want another number."""
+    several = [one for one in study.suggestions.values() if len(one.tried) > 1]
+    if not several:
+        return []
+    told = [one for one in several if one.told]
+    if not told:
+        widest = max((one.interval[1] for s in several for one in s.tried if one.interval), default=None)
+        if widest is None:
+            return []
+        tried = sorted({one.partitions or 0 for suggestion in several for one in suggestion.tried})
+        sentence = (
+            f"From {tried[0]:,} to {tried[-1]:,} partitions, no difference could be told on "
+            f"{'this shape' if len(several) == 1 else 'any shape'}: what there is, is within {widest:.0%}."
+        )
+        return [Finding("partitions-alike", "batch", sentence, 100 * widest, "%", None, source, ("partitions",))]
+    return [_suggested(study, one, source) for one in told]
+
+
+def _suggested(study: Study, one: Suggestion, source: str) -> Finding:
+    worst = max((tried for tried in one.tried if tried.told_apart), key=lambda tried: tried.longer)
+    assert worst.interval is not None
+    low, high = (100 * end for end in worst.interval)
+    sentence = (
+        f"Give {one.shape} {partitions_words(one.best.partitions)} partitions: with "
+        f"{partitions_words(worst.partitions)}, a run takes {100 * worst.longer:.0f}% longer than the fastest."
+    )
+    marked = _marked(study, study.chosen(one.shape), sentence)
+    return Finding("partitions-matter", "batch", marked, 100 * worst.longer, "%", (low, high), source, ("partitions",))
+
+
+def _limits(study: Study, source: str) -> list[Finding]:
+    """What limits: one sentence for all shapes that the same thing limits."""
+    groups: dict[str, list[tuple[str, Limits]]] = {}
+    for shape in study.shapes:
+        found = study.limits[study.chosen(shape).cell]
+        if found.limit != "not known":
+            groups.setdefault(found.limit, []).append((shape, found))
+    sentences = []
+    for limit, members in groups.items():
+        _, words = LIMIT_WORDS[members[0][1].limit]
+        shares = sorted(found.share for _, found in members)
+        most = f"{shares[-1]:.0%}" if len(members) == 1 else f"{shares[0]:.0%} to {shares[-1]:.0%}"
+        names = _listed([shape for shape, _ in members])
+        marked = _marked(study, study.chosen(members[0][0]), f"On {names}, {most} {words}.")
+        sentences.append(
+            Finding(
+                f"limit-{limit.replace(' ', '-')}",
+                "hardware",
+                marked,
+                100 * shares[-1],
+                "%",
+                None,
+                source,
+                _TOPICS.get(limit, ("shape",)),
+            )
+        )
+    return sentences
+
+
+def _disks(study: Study, source: str) -> list[Finding]:
+    """Shapes that differ in their disks alone."""
+    specs = {shape: study.spec(shape) for shape in study.shapes}
+    found = []
+    times = [[row.elapsed_s for row in cell.rows] for cell in study.cells]
+    for place, first in enumerate(study.shapes):
+        for second in study.shapes[place + 1 :]:
+            if _disk(specs[first]) == _disk(specs[second]) or _but_disks(specs[first]) != _but_disks(specs[second]):
+                continue
+            one, other = sorted((study.chosen(first), study.chosen(second)), key=lambda cell: cell.elapsed_s)
+            ratio = ratio_of(
+                [row.elapsed_s for row in other.rows], [row.elapsed_s for row in one.rows], repetition_of(times)
+            )
+            if ratio.interval is None:
+                continue
+            quick, slow = (_disk(specs[cell.cell.shape]) for cell in (one, other))
+            more = 100 * (ratio.value - 1)
+            interval = (100 * (ratio.interval[0] - 1), 100 * (ratio.interval[1] - 1))
+            if ratio.sure:
+                sentence = f"With {slow}, a run takes {more:.0f}% longer than with {quick} ({first} and {second})."
+                kind = "disk-matters"
+            else:
+                sentence = f"Between {slow} and {quick} no difference could be told ({first} and {second}): take the cheaper disk."
+                kind = "disks-alike"
+            found.append(
+                Finding(kind, "hardware", _marked(study, one, sentence), more, "%", interval, source, ("disk",))
+            )
+    return found
+
+
+def _disk(spec: ClusterSpec) -> str:
+    node = spec.task_node
+    if node.local_ssds:
+        return f"{format_count(node.local_ssds, f'local {node.local_ssd_interface.upper()} SSD')}"
+    return f"{node.boot_disk_gb:,} GB of {node.boot_disk_type}" if node.boot_disk_type else "the machine's own disk"
+
+
+def _but_disks(spec: ClusterSpec) -> tuple[object, ...]:
+    def bare(node: NodeSpec) -> tuple[object, ...]:
+        return node.machine_type, node.cores, node.memory_mb
+
+    return spec.provider, bare(spec.worker), spec.workers, bare(spec.master), spec.region, spec.image_version
+
+
+def _trust(study: Study, source: str) -> list[Finding]:
+    found = []
+    spread = study.spread
+    repetition = next((one for one in spread.components if one.source == "repetition"), None) if spread else None
+    if spread is not None and repetition is not None and spread.repeated:
+        sentence = (
+            f"The same run on the same cluster again differs by {repetition.percent:.1f}% (one standard deviation)"
+        )
+        share = "" if repetition.share is None else f", which is {repetition.share:.0%} of all the spread of the sweep"
+        found.append(
+            Finding(
+                "repetition",
+                "trust",
+                f"{sentence}{share}.",
+                repetition.percent,
+                "%",
+                repetition.percent_interval,
+                source,
+            )
+        )
+    elif len(study.rows) > 1:
+        sentence = "No run was repeated, so that no difference can be told from chance: give repetitions: 3 or more."
+        found.append(Finding("no-repetition", "trust", sentence, 1, "run each", None, source))
+    if spread is not None and spread.first is not None and spread.first.interval and spread.first.interval[0] > 1:
+        low, high = (100 * (end - 1) for end in spread.first.interval)
+        more = 100 * (spread.first.ratio - 1)
+        sentence = (
+            f"The first run on a cluster takes {more:.0f}% longer than the others; it is left out of every comparison."
+        )
+        found.append(Finding("first-run", "trust", sentence, more, "%", (low, high), source))
+    failed = [row for row in study.rows if row.state != "done"]
+    if failed:
+        sentence = (
+            f"{format_count(len(failed), 'run')} of {len(study.rows)} did not end well; the reasons are in the section."
+        )
+        found.append(Finding("failed-runs", "trust", sentence, len(failed), "failed", None, source))
+    predicted = sum(map(is_predicted, study.rows))
+    if predicted:
+        sentence = f"{format_count(predicted, 'run')} of {len(study.rows)} were predicted, not made; what follows from them is marked."
+        found.append(Finding("predicted", "trust", sentence, predicted, "predicted", None, source))
+    return found
+
+
+def _marked(study: Study, cell: CellRuns, sentence: str) -> str:
+    return f"Predicted, not measured: {sentence}" if any(map(is_predicted, cell.rows)) else sentence
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
