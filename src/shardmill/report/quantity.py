@@ -52,3 +52,8 @@ def significant(value: float, digits: int = 3) -> str:
     if rounded < 1e-6:
         return f"{rounded:.{digits - 1}e}"
     return f"{rounded:,.{max(0, decimals)}f}"
+
+
+def rounded(value: float, digits: int = 3) -> float:
+    """`value` with `digits` significant digits, for whole numbers that are not that exact."""
+    return float(f"{value:.{digits}g}")

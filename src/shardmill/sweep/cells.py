@@ -8,6 +8,7 @@ from statistics import median
 
 from shardmill.sweep.evidence import Cell
 from shardmill.sweep.row import SweepRow
+from shardmill.units import format_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,6 @@ def partitions_words(partitions: int | None) -> str:
     return "its own choice" if partitions is None else f"{partitions:,}"
 
 
-def is_predicted(row: SweepRow) -> bool:
-    """It was reckoned by a simulation, not run."""
-    return bool(getattr(row, "predicted", False))
+def counted_partitions(partitions: int | None) -> str:
+    """`1 partition`, `16 partitions`, or what stands for the job's own choice."""
+    return "partitions of its own choice" if partitions is None else format_count(partitions, "partition")

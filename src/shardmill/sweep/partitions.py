@@ -136,15 +136,15 @@ def _reason(tried: Sequence[Tried], fastest: Tried, best: Tried, told: bool) -> 
     else:
         worst = max((one for one in tried if one.told_apart), key=lambda one: one.longer)
         assert worst.interval is not None
-        low, high = worst.interval
         words.append(
-            f"{_named(worst)} takes {worst.longer:.0%} longer ({low:.0%} to {high:.0%}) than {_named(fastest)}"
-            f"{_why(worst)}."
+            f"{_capital(_named(worst))} takes {_longer(worst.longer, worst.interval, _named(fastest))}{_why(worst)}."
         )
         alike = [one for one in tried if not one.told_apart and one is not best]
         if alike:
             words.append(
-                f"{_listed(alike)} could not be told apart from it." if best is fastest else _smallest(best, fastest)
+                f"{_capital(_listed(alike))} could not be told apart from it."
+                if best is fastest
+                else _smallest(best, fastest)
             )
     words += _filling(best)
     if (
@@ -159,7 +159,14 @@ def _reason(tried: Sequence[Tried], fastest: Tried, best: Tried, told: bool) -> 
 
 
 def _smallest(best: Tried, fastest: Tried) -> str:
-    return f"{_named(best)} could not be told apart from {_named(fastest)}, and has fewer tasks to start."
+    return f"{_capital(_named(best))} could not be told apart from {_named(fastest)}, and has fewer tasks to start."
+
+
+def _longer(longer: float, interval: tuple[float, float], other: str) -> str:
+    low, high = interval
+    if longer >= 1:
+        return f"{1 + longer:.1f} times ({1 + low:.1f} to {1 + high:.1f}) as long as {other}"
+    return f"{longer:.0%} longer ({low:.0%} to {high:.0%}) than {other}"
 
 
 def _why(one: Tried) -> str:
@@ -181,11 +188,15 @@ def _filling(best: Tried) -> list[str]:
     waves = "one wave" if best.waves == 1 else f"{best.waves:.3g} waves"
     costs = f"costs {1000 * best.overhead_s:.0f} ms a task to send about"
     idle = f"leaves {best.idle_share:.0%} of the cores' time in the stage idle"
-    return [f"{_named(best)} makes {waves} of tasks, {idle}, and {costs}."]
+    return [f"{_capital(_named(best))} makes {waves} of tasks, {idle}, and {costs}."]
 
 
 def _named(one: Tried) -> str:
-    return "Its own choice" if one.partitions is None else f"{one.partitions:,}"
+    return partitions_words(one.partitions)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _listed(several: Sequence[Tried]) -> str:

@@ -44,7 +44,7 @@ Source = Literal["shape", "partitions", "shape and partitions together", "repeti
 
 CONFIDENCE: Final = 0.95
 _DRAWS: Final = 2000
-_LEAST_RUNS: Final = 3
+_LEAST_RUNS: Final = 5
 """For an interval from resampling whole runs."""
 
 
@@ -218,7 +218,8 @@ def _first_run(cells: Sequence[CellRuns], logs: Sequence[Array]) -> FirstRun | N
 
 
 def _node(runs: Sequence[RunSeen], rng: np.random.Generator) -> Component | None:
-    """From the tasks of each run's longest stage; None where no run has two nodes with tasks, and one with two."""
+    """From the tasks of each run's longest stage; None where no run has, after the first task of
+    each core, two tasks or more on each of its nodes."""
     sums = [one for run in runs if (one := _node_sums(run)) is not None]
     if not sums:
         return None
@@ -246,12 +247,15 @@ def _node_sums(run: RunSeen) -> tuple[float, float, float, float, float] | None:
         return None
     longest = max(stages, key=lambda stage: stages[stage])
     by_node: dict[str, list[float]] = {}
-    for task in run.log.tasks:
-        if task.stage == longest and task.ok and task.seconds > 0:
+    cold = {executor.id: executor.cores for executor in run.log.executors}
+    for task in sorted(run.log.tasks, key=lambda task: task.launched_at):
+        if cold.get(task.executor, 0) > 0:
+            cold[task.executor] -= 1  # the first task of a core also starts Python, on every node alike
+        elif task.stage == longest and task.ok and task.seconds > 0:
             by_node.setdefault(task.host, []).append(math.log(task.seconds))
     groups = [np.array(values) for values in by_node.values()]
-    if len(groups) < 2:
-        return None
+    if len(groups) < 2 or min(map(len, groups)) < 2:
+        return None  # with one task a node, what differs may as well be the tasks
     count = sum(len(group) for group in groups)
     grand = math.fsum(float(group.sum()) for group in groups) / count
     between = math.fsum(len(group) * (float(group.mean()) - grand) ** 2 for group in groups)

@@ -14,7 +14,6 @@ from shardmill.report.shapes.findings import findings
 from shardmill.report.shapes.plots import spread_bars, tasks_on_cores, time_and_cost, use_over_time, where_time_goes
 from shardmill.report.shapes.study import Study, read_study
 from shardmill.runs import Run
-from shardmill.sweep.cells import is_predicted
 from shardmill.sweep.timeline import sources_of
 from shardmill.units import format_count, format_seconds
 
@@ -46,7 +45,7 @@ def section(run: Run) -> Section:
         parts += [heading("What failed"), failed]
     parts += [heading("How it was measured"), definitions(_facts(study, run))]
     title = f"Cluster shapes: {study.workload}"
-    if all(map(is_predicted, study.rows)):
+    if all(row.predicted for row in study.rows):
         title += " (predicted)"
     return Section(name, title, tuple(parts), tuple(findings(study, name)), _lead(study))
 
@@ -57,7 +56,7 @@ def _lead(study: Study) -> str:
     if len(counts) > 1:
         text += f", with {', '.join(f'{count:,}' for count in counts[:-1])} and {counts[-1]:,} partitions"
     failed = sum(row.state != "done" for row in study.rows)
-    predicted = sum(map(is_predicted, study.rows))
+    predicted = sum(row.predicted for row in study.rows)
     if failed:
         text += f"; {failed} did not end well"
     if predicted:
@@ -84,14 +83,13 @@ def _how_to_read(study: Study) -> list[str]:
 def _partitions(study: Study) -> list[Node]:
     if not study.several_partitions:
         return []
-    several = list(study.suggestions.values())
-    return [heading("How many partitions"), partitions_table(study), tried_table(several)]
+    return [heading("How many partitions"), partitions_table(study), tried_table(study)]
 
 
 def _spread(study: Study) -> list[Node]:
     if study.spread is None:
         return []
-    bars = spread_bars(study.spread)
+    bars = spread_bars(study.spread, predicted=study.predicted)
     if bars is None:
         return []
     parts: list[Node] = [heading("Where the spread comes from"), bars]
@@ -112,7 +110,7 @@ def _spread(study: Study) -> list[Node]:
         )
     parts.append(
         note(
-            "Every combination weighs the same, and what repetitions alone would bring is taken off shape and partitions. A "
+            "Shape and partitions together is what they do beyond each alone. Every combination weighs the same, and what repetitions alone would bring is taken off shape and partitions. A "
             "shape is made as one cluster, so that the luck of that cluster counts as its shape's. Nodes differ within a "
             "run: their bar is of task times, beside the others and not part of them."
         )

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from shardmill.report.html import Element, Node
-from shardmill.report.quantity import quantity, significant
+from shardmill.report.html import Element, Node, element
+from shardmill.report.quantity import quantity, rounded
 from shardmill.report.section import folded, table
 from shardmill.report.shapes.study import Study, middle
-from shardmill.sweep.cells import CellRuns, is_predicted, partitions_words
+from shardmill.sweep.cells import CellRuns, partitions_words
 from shardmill.sweep.limits import PARTS, Limit, Limits
-from shardmill.sweep.partitions import Suggestion
 from shardmill.sweep.row import SweepRow
 from shardmill.units import format_bytes, format_seconds
 
 UNKNOWN: Final = "not known"
+_LONGEST: Final = 24
 LIMIT_WORDS: Final[dict[Limit, tuple[str, str]]] = {
     "start-up": (
         "start-up and end",
@@ -44,14 +44,14 @@ def bill(study: Study) -> Element:
     columns, numeric = _columns(study)
     praise = _praise(study, cells)
     rows: list[Sequence[Node]] = [
-        (*_line(study, cell), ", ".join(praise.get(place, ()))) for place, cell in enumerate(cells)
+        _line(study, cell, ", ".join(praise.get(place, ()))) for place, cell in enumerate(cells)
     ]
     caption = "What one run takes and costs on each shape" + (
         ", with the number of partitions suggested for it" if study.several_partitions else ""
     )
     if study.predicted:
         caption += "; lines marked as predicted were not run"
-    return table((*columns, "best"), rows, caption=f"{caption}.", numeric=numeric, strong=list(praise))
+    return table(columns, rows, caption=f"{caption}.", numeric=numeric, strong=list(praise))
 
 
 def every_cell(study: Study) -> Element:
@@ -69,7 +69,7 @@ def limits_table(study: Study) -> Element:
         found = study.limits[study.chosen(shape).cell]
         name, words = LIMIT_WORDS[found.limit]
         number = "" if found.limit == "not known" else f"{found.share:.0%} "
-        rows.append((study.shape_name(shape), name, f"{number}{words}."))
+        rows.append((whole(study.shape_name(shape)), whole(name), text(f"{number}{words}.")))
     return table(("shape", "limited by", "what that means"), rows, caption="What limits each shape.")
 
 
@@ -88,24 +88,24 @@ def parts_table(study: Study) -> Element:
 def partitions_table(study: Study) -> Element:
     """What is suggested for each shape, and why."""
     rows = [
-        (study.shape_name(one.shape), partitions_words(one.best.partitions), one.reason)
+        (whole(study.shape_name(one.shape)), partitions_words(one.best.partitions), text(one.reason))
         for one in study.suggestions.values()
     ]
     return table(("shape", "partitions", "why"), rows, caption="Partitions suggested for each shape.", numeric=(1,))
 
 
-def tried_table(several: Sequence[Suggestion]) -> Element:
+def tried_table(study: Study) -> Element:
     """Every number that was tried, folded away."""
     rows: list[Sequence[Node]] = []
     strong = []
-    for suggestion in several:
+    for suggestion in study.suggestions.values():
         for one in suggestion.tried:
             if one is suggestion.best:
                 strong.append(len(rows))
             low_high = "" if one.interval is None else f"{100 * one.interval[0]:.0f} to {100 * one.interval[1]:.0f}%"
             rows.append(
                 (
-                    suggestion.shape,
+                    whole(study.shape_name(suggestion.shape)),
                     partitions_words(one.partitions),
                     f"{one.runs}",
                     format_seconds(one.elapsed_s),
@@ -148,6 +148,16 @@ def failures(rows: Sequence[SweepRow]) -> Element | None:
     )
 
 
+def whole(name: str) -> Node:
+    """`name` on one line, if it is no longer than a column can be."""
+    return element("span", name, class_="whole") if len(name) <= _LONGEST else name
+
+
+def text(sentence: str) -> Node:
+    """Text that keeps a readable width in a narrow window, where its table scrolls."""
+    return element("div", sentence, class_="text")
+
+
 def _columns(study: Study) -> tuple[list[str], list[int]]:
     columns = ["shape"]
     if study.several_partitions:
@@ -158,14 +168,15 @@ def _columns(study: Study) -> tuple[list[str], list[int]]:
     return columns, list(range(1, len(columns)))
 
 
-def _line(study: Study, cell: CellRuns) -> list[Node]:
+def _line(study: Study, cell: CellRuns, praise: str = "") -> list[Node]:
     low, high = cell.range_s
-    line: list[Node] = [study.shape_name(cell.cell.shape)]
+    name = whole(study.shape_name(cell.cell.shape))
+    line = [element("span", name, element("br"), element("span", praise, class_="soft")) if praise else name]
     if study.several_partitions:
         line.append(partitions_words(cell.cell.partitions))
     share = middle(cell, lambda row: None if row.usage is None else row.usage.cpu_share)
     line += [
-        "predicted" if is_predicted(cell.rows[0]) else f"{len(cell.rows)}",
+        "predicted" if cell.rows[0].predicted else f"{len(cell.rows)}",
         format_seconds(cell.elapsed_s),
         "" if len(cell.rows) == 1 else f"{format_seconds(low)} to {format_seconds(high)}",
         UNKNOWN if share is None else f"{share:.0%}",
@@ -177,7 +188,7 @@ def _line(study: Study, cell: CellRuns) -> list[Node]:
         line += [
             _money(middle(cell, lambda row: row.job_usd)),
             _money(middle(cell, lambda row: row.full_usd)),
-            UNKNOWN if per_usd is None else f"{float(significant(per_usd).replace(',', '')):,.0f}",
+            UNKNOWN if per_usd is None else quantity(rounded(per_usd)),
         ]
     return line
 
@@ -188,15 +199,19 @@ def _praise(study: Study, cells: Sequence[CellRuns]) -> dict[int, list[str]]:
     if len(cells) < 2:
         return found
     found.setdefault(min(range(len(cells)), key=lambda place: cells[place].elapsed_s), []).append("fastest")
-    for value, word in (("job_usd", "cheapest job"), ("full_usd", "cheapest with its cluster")):
-        costs = {
-            place: cost
-            for place, cell in enumerate(cells)
-            if (cost := middle(cell, lambda row, value=value: getattr(row, value))) is not None  # type: ignore[misc]
-        }
-        if len(costs) > 1:
-            found.setdefault(min(costs, key=lambda place: costs[place]), []).append(word)
+    job, full = (_least(cells, value) for value in (lambda row: row.job_usd, lambda row: row.full_usd))
+    if job is not None and job == full:
+        found.setdefault(job, []).append("cheapest")
+    else:
+        for place, word in ((job, "cheapest job"), (full, "cheapest with its cluster")):
+            if place is not None:
+                found.setdefault(place, []).append(word)
     return found
+
+
+def _least(cells: Sequence[CellRuns], value: Callable[[SweepRow], float | None]) -> int | None:
+    costs = {place: cost for place, cell in enumerate(cells) if (cost := middle(cell, value)) is not None}
+    return min(costs, key=lambda place: costs[place]) if len(costs) > 1 else None
 
 
 def _moved(cell: CellRuns, *names: str) -> str:

@@ -7,11 +7,11 @@ from typing import Final
 
 from shardmill.clusters.base import ClusterSpec, NodeSpec
 from shardmill.report.finding import Finding, Topic, Use
-from shardmill.report.quantity import quantity
+from shardmill.report.quantity import quantity, rounded
 from shardmill.report.shapes.bill import LIMIT_WORDS
 from shardmill.report.shapes.study import Study, known_values, middle
-from shardmill.sweep.cells import CellRuns, is_predicted, partitions_words
-from shardmill.sweep.compare import Ratio, ratio_of, repetition_of
+from shardmill.sweep.cells import CellRuns, counted_partitions, partitions_words
+from shardmill.sweep.compare import ratio_of, repetition_of
 from shardmill.sweep.limits import Limits
 from shardmill.sweep.partitions import Suggestion
 from shardmill.sweep.row import SweepRow
@@ -67,31 +67,37 @@ def _best(study: Study, source: str, kind: str, use: Use, value: Value, unit: st
     )
     one = middle(best, value)
     assert one is not None
-    what = {
-        "fastest": f"{study.name(best.cell)} is the fastest of {len(order)} shapes: {format_seconds(one)} a run",
-        "cheapest": f"{study.name(best.cell)} is the cheapest of {len(order)} shapes: {quantity(one, '$')} a run with its cluster",
-        "cheapest-job": (
-            f"On clusters that are there already, {study.name(best.cell)} is the cheapest: {quantity(one, '$')} a run"
-        ),
-    }[kind]
+    where = {"fastest": "", "cheapest": " with its cluster", "cheapest-job": " on a cluster that is there already"}[
+        kind
+    ]
+    aim, takes = ("fastest", "takes") if unit == "s" else ("cheapest", "costs")
+    amount = format_seconds(one) if unit == "s" else quantity(one, "$")
     images = middle(best, lambda row: row.images_per_usd)
     if kind == "cheapest" and images is not None:
-        what += f", {images:,.0f} images for a dollar"
-    told = _compared(ratio, study.name(second.cell), "longer" if unit == "s" else "dearer")
-    marked = _marked(study, best, f"{what}{told}.")
+        amount += f", {quantity(rounded(images))} images for a dollar"
+    name, next_ = study.name(best.cell), study.name(second.cell)
+    more = f"{takes} {_times(ratio.value, 'longer' if unit == 's' else 'more')}"
     if ratio.sure and ratio.interval is not None:
+        sentence = (
+            f"{name} is the {aim} of {len(order)} shapes{where}: a run {takes} {amount}; {next_}, the next, {more}."
+        )
         low, high = (100 * (end - 1) for end in ratio.interval)
+        marked = _marked(best, sentence)
         return [Finding(kind, use, marked, 100 * (ratio.value - 1), "%", (low, high), source, ("shape",))]
-    return [Finding(f"{kind}-not-told", use, marked, one, unit, None, source, ("shape",))]
+    why = "which is no more than repetitions differ by" if ratio.interval else "once, which may be chance"
+    sentence = (
+        f"Which of {len(order)} shapes is {aim}{where} cannot be told: on {name}, a run {takes} {amount}; on {next_}, the "
+        f"next, it {more}, {why}."
+    )
+    return [Finding(f"{kind}-not-told", use, _marked(best, sentence), one, unit, None, source, ("shape",))]
 
 
-def _compared(ratio: Ratio, other: str, word: str) -> str:
-    more = f"{100 * (ratio.value - 1):.0f}%"
-    if ratio.interval is None:
-        return f"; {other}, the next, is {more} {word} in single runs, which cannot be told from chance"
-    if ratio.sure:
-        return f"; {other}, the next, is {more} {word}"
-    return f"; {other}, the next, is {more} {word}, which is no more than repetitions differ by"
+def _times(ratio: float, word: str) -> str:
+    """`12% longer`, or `2.5 times as long`, or `as long`."""
+    much = {"longer": "long", "more": "much"}[word]
+    if ratio < 1.005:
+        return f"as {much}"
+    return f"{ratio:.1f} times as {much}" if ratio >= 2 else f"{100 * (ratio - 1):.0f}% {word}"
 
 
 def _partitions(study: Study, source: str) -> list[Finding]:
@@ -104,10 +110,11 @@ def _partitions(study: Study, source: str) -> list[Finding]:
         widest = max((one.interval[1] for s in several for one in s.tried if one.interval), default=None)
         if widest is None:
             return []
-        tried = sorted({one.partitions or 0 for suggestion in several for one in suggestion.tried})
+        tried = sorted({one.partitions for s in several for one in s.tried if one.partitions is not None})
         sentence = (
-            f"From {tried[0]:,} to {tried[-1]:,} partitions, no difference could be told on "
-            f"{'this shape' if len(several) == 1 else 'any shape'}: what there is, is within {widest:.0%}."
+            f"Between {tried[0]:,} and {tried[-1]:,} partitions, no difference could be told on "
+            f"{'this shape' if len(several) == 1 else 'any shape'}; there may be one of up to {widest:.0%}, which more "
+            "repetitions would show."
         )
         return [Finding("partitions-alike", "batch", sentence, 100 * widest, "%", None, source, ("partitions",))]
     return [_suggested(study, one, source) for one in told]
@@ -118,10 +125,10 @@ def _suggested(study: Study, one: Suggestion, source: str) -> Finding:
     assert worst.interval is not None
     low, high = (100 * end for end in worst.interval)
     sentence = (
-        f"Give {one.shape} {partitions_words(one.best.partitions)} partitions: with "
-        f"{partitions_words(worst.partitions)}, a run takes {100 * worst.longer:.0f}% longer than the fastest."
+        f"Give {one.shape} {counted_partitions(one.best.partitions)}: with "
+        f"{partitions_words(worst.partitions)}, a run takes {_times(1 + worst.longer, 'longer')}."
     )
-    marked = _marked(study, study.chosen(one.shape), sentence)
+    marked = _marked(study.chosen(one.shape), sentence)
     return Finding("partitions-matter", "batch", marked, 100 * worst.longer, "%", (low, high), source, ("partitions",))
 
 
@@ -138,7 +145,7 @@ def _limits(study: Study, source: str) -> list[Finding]:
         shares = sorted(found.share for _, found in members)
         most = f"{shares[-1]:.0%}" if len(members) == 1 else f"{shares[0]:.0%} to {shares[-1]:.0%}"
         names = _listed([shape for shape, _ in members])
-        marked = _marked(study, study.chosen(members[0][0]), f"On {names}, {most} {words}.")
+        marked = _marked(study.chosen(members[0][0]), f"On {names}, {most} {words}.")
         sentences.append(
             Finding(
                 f"limit-{limit.replace(' ', '-')}",
@@ -178,9 +185,7 @@ def _disks(study: Study, source: str) -> list[Finding]:
             else:
                 sentence = f"Between {slow} and {quick} no difference could be told ({first} and {second}): take the cheaper disk."
                 kind = "disks-alike"
-            found.append(
-                Finding(kind, "hardware", _marked(study, one, sentence), more, "%", interval, source, ("disk",))
-            )
+            found.append(Finding(kind, "hardware", _marked(one, sentence), more, "%", interval, source, ("disk",)))
     return found
 
 
@@ -234,15 +239,15 @@ def _trust(study: Study, source: str) -> list[Finding]:
             f"{format_count(len(failed), 'run')} of {len(study.rows)} did not end well; the reasons are in the section."
         )
         found.append(Finding("failed-runs", "trust", sentence, len(failed), "failed", None, source))
-    predicted = sum(map(is_predicted, study.rows))
+    predicted = sum(row.predicted for row in study.rows)
     if predicted:
         sentence = f"{format_count(predicted, 'run')} of {len(study.rows)} were predicted, not made; what follows from them is marked."
         found.append(Finding("predicted", "trust", sentence, predicted, "predicted", None, source))
     return found
 
 
-def _marked(study: Study, cell: CellRuns, sentence: str) -> str:
-    return f"Predicted, not measured: {sentence}" if any(map(is_predicted, cell.rows)) else sentence
+def _marked(cell: CellRuns, sentence: str) -> str:
+    return f"Predicted, not measured: {sentence}" if any(row.predicted for row in cell.rows) else sentence
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -33,9 +33,9 @@ _PART_HUES: Final[dict[Part, int]] = {
 _SOURCES: Final[dict[Source, str]] = {
     "shape": "shape",
     "partitions": "number of partitions",
-    "shape and partitions together": "shape and partitions together, beyond each alone",
-    "repetition": "repetition of the same",
-    "node": "nodes of one cluster, by the times of their tasks",
+    "shape and partitions together": "shape and partitions together",
+    "repetition": "repetition",
+    "node": "nodes, by task times",
 }
 
 Value = Callable[[SweepRow], float | None]
@@ -144,7 +144,7 @@ def where_time_goes(study: Study) -> Element | None:
     return figure(timeline(lanes, axis, description=described), caption, parts_table(study), legend=names)
 
 
-def spread_bars(spread: Spread) -> Element | None:
+def spread_bars(spread: Spread, *, predicted: bool = False) -> Element | None:
     """A bar for each source of spread, all in % of the run time; None where there is none to show."""
     if not spread.components:
         return None
@@ -155,7 +155,7 @@ def spread_bars(spread: Spread) -> Element | None:
     caption = (
         "Where the spread of the run times comes from: one standard deviation of each source, in % of the run time, with "
         "95% intervals."
-    )
+    ) + (" Some of the runs are predicted." if predicted else "")
     rows = [
         (
             _SOURCES[one.source],

@@ -10,7 +10,7 @@ from shardmill.clusters.base import ClusterSpec
 from shardmill.errors import UsageError
 from shardmill.report.plot.marks import HUES
 from shardmill.runs import Run
-from shardmill.sweep.cells import CellRuns, by_shape, cells_of, is_predicted, partitions_words
+from shardmill.sweep.cells import CellRuns, by_shape, cells_of, counted_partitions
 from shardmill.sweep.evidence import Cell, ClusterSeen, Evidence, RunSeen
 from shardmill.sweep.limits import Caps, Limits, limits_of, typical
 from shardmill.sweep.partitions import Suggestion, suggestions
@@ -45,7 +45,7 @@ class Study:
     @property
     def predicted(self) -> bool:
         """Some of it was reckoned, not run."""
-        return any(map(is_predicted, self.rows))
+        return any(row.predicted for row in self.rows)
 
     def hue(self, shape: str) -> int:
         return self.shapes.index(shape) % HUES
@@ -59,7 +59,7 @@ class Study:
         """The shape, with its number of partitions where that varies, and with a mark where it was not run."""
         text = cell.shape
         if self.several_partitions:
-            text += f", {partitions_words(cell.partitions)} partitions"
+            text += f", {counted_partitions(cell.partitions)}"
         return text + (" (predicted)" if self._predicted(cell) else "")
 
     def shape_name(self, shape: str) -> str:
@@ -77,7 +77,7 @@ class Study:
         return ranked[(len(ranked) - 1) // 2]
 
     def _predicted(self, cell: Cell) -> bool:
-        return any(is_predicted(row) for row in self.rows if Cell(row.shape, row.partitions) == cell)
+        return any(row.predicted for row in self.rows if Cell(row.shape, row.partitions) == cell)
 
 
 def read_study(run: Run) -> Study:

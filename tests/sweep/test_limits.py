@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shardmill.clusters.base import ClusterSpec
+from shardmill.sweep.evidence import RunSeen
+from shardmill.sweep.limits import Caps, Limits, limits_of, typical
+from tests.sweep.made import rows, run_of, shape
+
+
+def found(spec: ClusterSpec, run: RunSeen, caps: Caps | None = None) -> Limits:
+    (row,) = rows([spec], [run])
+    return limits_of(row, run, caps)
+
+
+def test_parts_are_shared_out_without_a_rest() -> None:
+    spec = shape()
+    limits = found(spec, run_of(spec, before_s=2, elapsed_s=10, tasks=(2, 2, 2, 2), cpu_share=0.75))
+    assert sum(limits.parts.values()) == pytest.approx(1)
+    assert limits.parts["start-up"] == pytest.approx(0.6)
+    assert limits.parts["processor"] == pytest.approx(0.3)
+    assert limits.parts["waiting"] == pytest.approx(0.1)
+    assert limits.parts["too few tasks"] == limits.parts["uneven tasks"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("case", "share", "run"),
+    [
+        ("start-up", 0.6, {"before_s": 4, "elapsed_s": 10, "tasks": (4, 4)}),
+        ("processor", 0.72, {"before_s": 2, "elapsed_s": 10, "tasks": (4, 4, 4, 4), "cpu_share": 0.9}),
+        ("waiting", 0.56, {"before_s": 2, "elapsed_s": 10, "tasks": (4, 4, 4, 4), "cpu_share": 0.3}),
+        ("too few tasks", 0.45, {"before_s": 1, "elapsed_s": 10, "tasks": (9,), "cpu_share": 1.0}),
+        ("uneven tasks", 0.4, {"before_s": 1, "elapsed_s": 10, "tasks": (9, 1), "cpu_share": 0.5}),
+    ],
+)
+def test_the_largest_part_limits(case: str, share: float, run: dict[str, Any]) -> None:
+    spec = shape()
+    limits = found(spec, run_of(spec, **run))
+    assert limits.limit == case
+    assert limits.share == pytest.approx(share)
+
+
+def test_network_and_disk_limit_when_they_are_near_what_machines_carry() -> None:
+    spec = shape()
+    run = run_of(spec, before_s=1, elapsed_s=10, tasks=(4, 4, 4, 4), cpu_share=0.4, network=100e6, disk=10e6)
+    free = found(spec, run)
+    assert free.limit == "waiting"
+    assert free.network_share is free.disk_share is None
+    assert free.network_bytes_per_s == pytest.approx(200e6)
+    assert free.disk_bytes_per_s == pytest.approx(20e6)
+    full = found(spec, run, Caps(network_in=60e6, network_out=500e6, disk_read=500e6))
+    assert full.limit == "network"
+    assert full.share == pytest.approx(50 / 60)
+    assert found(spec, run, Caps(network_in=70e6)).limit == "waiting"  # 71 %
+    assert found(spec, run, Caps(disk_write=5.5e6)).limit == "disk"
+
+
+def test_a_full_network_is_not_what_limits_a_run_that_is_starting_up() -> None:
+    spec = shape()
+    run = run_of(spec, before_s=8, elapsed_s=10, tasks=(1, 1), cpu_share=0.4, network=100e6)
+    assert found(spec, run, Caps(network_in=51e6)).limit == "start-up"
+
+
+def test_without_a_log_only_what_is_full_can_be_told() -> None:
+    spec = shape()
+    whole: dict[str, Any] = {"before_s": 0, "elapsed_s": 10, "tasks": (10, 10), "logged": False}
+    assert found(spec, run_of(spec, cpu_share=0.9, **whole)).limit == "processor"
+    assert found(spec, run_of(spec, cpu_share=0.5, **whole)).limit == "not known"
+    network = found(spec, run_of(spec, cpu_share=0.5, network=100e6, **whole), Caps(network_out=55e6))
+    assert network.limit == "network"
+    assert network.parts == {}
+
+
+def test_without_samples_there_is_no_verdict() -> None:
+    spec = shape()
+    limits = found(spec, run_of(spec, sampled=False))
+    assert limits.limit == "not known"
+    assert limits.network_bytes_per_s is None
+
+
+def test_the_verdict_of_repetitions_is_that_of_most() -> None:
+    spec = shape()
+    slow = run_of(spec, before_s=6, elapsed_s=12, tasks=(2, 2), cpu_share=0.9)
+    fast = run_of(spec, before_s=1, elapsed_s=8, tasks=(3, 3, 3, 3), cpu_share=0.9)
+    several = [found(spec, slow), found(spec, fast), found(spec, fast)]
+    assert typical(several).limit == "processor"
