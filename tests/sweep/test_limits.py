@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from shardmill.clusters.base import ClusterSpec
+from shardmill.clusters.base import ClusterSpec, NodeSpec
 from shardmill.sweep.evidence import RunSeen
-from shardmill.sweep.limits import Caps, Limits, limits_of, typical
+from shardmill.sweep.limits import Limits, MachineCaps, known_caps, limits_of, typical
 from tests.sweep.made import rows, run_of, shape
 
 
-def found(spec: ClusterSpec, run: RunSeen, caps: Caps | None = None) -> Limits:
+def found(spec: ClusterSpec, run: RunSeen, caps: MachineCaps | None = None) -> Limits:
     (row,) = rows([spec], [run])
     return limits_of(row, run, caps)
 
@@ -50,17 +50,17 @@ def test_network_and_disk_limit_when_they_are_near_what_machines_carry() -> None
     assert free.network_share is free.disk_share is None
     assert free.network_bytes_per_s == pytest.approx(200e6)
     assert free.disk_bytes_per_s == pytest.approx(20e6)
-    full = found(spec, run, Caps(network_in=60e6, network_out=500e6, disk_read=500e6))
+    full = found(spec, run, MachineCaps(network_in=60e6, network_out=500e6, disk_read=500e6))
     assert full.limit == "network"
     assert full.share == pytest.approx(50 / 60)
-    assert found(spec, run, Caps(network_in=70e6)).limit == "waiting"  # 71 %
-    assert found(spec, run, Caps(disk_write=5.5e6)).limit == "disk"
+    assert found(spec, run, MachineCaps(network_in=70e6)).limit == "waiting"  # 71 %
+    assert found(spec, run, MachineCaps(disk_write=5.5e6)).limit == "disk"
 
 
 def test_a_full_network_is_not_what_limits_a_run_that_is_starting_up() -> None:
     spec = shape()
     run = run_of(spec, before_s=8, elapsed_s=10, tasks=(1, 1), cpu_share=0.4, network=100e6)
-    assert found(spec, run, Caps(network_in=51e6)).limit == "start-up"
+    assert found(spec, run, MachineCaps(network_in=51e6)).limit == "start-up"
 
 
 def test_without_a_log_only_what_is_full_can_be_told() -> None:
@@ -68,7 +68,7 @@ def test_without_a_log_only_what_is_full_can_be_told() -> None:
     whole: dict[str, Any] = {"before_s": 0, "elapsed_s": 10, "tasks": (10, 10), "logged": False}
     assert found(spec, run_of(spec, cpu_share=0.9, **whole)).limit == "processor"
     assert found(spec, run_of(spec, cpu_share=0.5, **whole)).limit == "not known"
-    network = found(spec, run_of(spec, cpu_share=0.5, network=100e6, **whole), Caps(network_out=55e6))
+    network = found(spec, run_of(spec, cpu_share=0.5, network=100e6, **whole), MachineCaps(network_out=55e6))
     assert network.limit == "network"
     assert network.parts == {}
 
@@ -86,3 +86,16 @@ def test_the_verdict_of_repetitions_is_that_of_most() -> None:
     fast = run_of(spec, before_s=1, elapsed_s=8, tasks=(3, 3, 3, 3), cpu_share=0.9)
     several = [found(spec, slow), found(spec, fast), found(spec, fast)]
     assert typical(several).limit == "processor"
+
+
+def test_caps_are_those_that_the_provider_publishes() -> None:
+    def spec(kind: str, disk: str, ssds: int = 0) -> ClusterSpec:
+        node = NodeSpec(kind, 2, 7500, boot_disk_type=disk, boot_disk_gb=500, local_ssds=ssds)
+        return ClusterSpec("x", "dataproc", node, 2, node)
+
+    standard = known_caps(spec("n1-standard-2", "pd-standard"))
+    assert standard == MachineCaps(None, 10e9 / 8, 60 * 2**20, 60 * 2**20)
+    assert known_caps(spec("n1-standard-2", "pd-ssd")) == MachineCaps(None, 10e9 / 8)
+    fast = known_caps(spec("n1-standard-2", "pd-standard", ssds=2))
+    assert (fast.disk_read, fast.disk_write) == (2 * 664e6, 2 * 352e6)
+    assert known_caps(shape()) == MachineCaps()

@@ -18,12 +18,16 @@ about Performance", Communications of the ACM 56(2), 2013: the USE method).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from shardmill.clusters.base import ClusterSpec
+from shardmill.clusters.machine_types import machine_type
 from shardmill.sweep.evidence import RunSeen
 from shardmill.sweep.row import SweepRow, UsageSummary, summarise_usage
+from shardmill.sweep.simulation.caps import disk_bytes_per_s
 
 Part = Literal["start-up", "too few tasks", "uneven tasks", "waiting", "processor"]
 Limit = Literal[Part, "network", "disk", "not known"]
@@ -43,7 +47,7 @@ _TIE: Final = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Caps:
+class MachineCaps:
     """What one machine that runs tasks can carry, in bytes a second; None where nobody says, and then no verdict on it."""
 
     network_in: float | None = None
@@ -70,17 +74,34 @@ class Limits:
     disk_share: float | None
 
 
-def limits_of(row: SweepRow, run: RunSeen, caps: Caps | None = None) -> Limits:
+def limits_of(row: SweepRow, run: RunSeen, caps: MachineCaps | None = None) -> Limits:
     """What limited `run`, whose row is `row`, on machines that can carry `caps`."""
     tasks, usage = row.tasks, row.usage
     if tasks is not None:
         seconds = tasks.finished_at - tasks.started_at
         stage = summarise_usage(run.usage, tasks.started_at, tasks.finished_at, row.cores)
         usage = stage if stage is not None and stage.covered_s >= _LEAST_COVERED * seconds else None
-    network, disk = _flows(usage, row.nodes, caps or Caps())
+    network, disk = _flows(usage, row.nodes, caps or MachineCaps())
     parts = _parts(row, usage)
     limit, share = _verdict(parts, row.usage if tasks is None else None, network, disk)
     return Limits(limit, share, parts, network.rate, disk.rate, network.share, disk.share)
+
+
+def known_caps(spec: ClusterSpec) -> MachineCaps:
+    """What the machines of `spec` carry, as far as their provider says it outright: what they send (not what they receive),
+    what local SSDs move, and what a standard disk of their size does; other disks have a share beyond their size that no
+    source could be found for."""
+    node = spec.task_node
+    kind = machine_type(node.machine_type)
+    sends = None if kind is None or kind.egress_gbit_s is None else kind.egress_gbit_s * 1e9 / 8
+    read, write = disk_bytes_per_s(node)
+    if not node.local_ssds and node.boot_disk_type != "pd-standard":
+        read = write = math.inf
+    return MachineCaps(
+        network_out=sends,
+        disk_read=read if math.isfinite(read) else None,
+        disk_write=write if math.isfinite(write) else None,
+    )
 
 
 def typical(several: Sequence[Limits]) -> Limits:
@@ -97,7 +118,7 @@ class _Flow:
     share: float | None
 
 
-def _flows(usage: UsageSummary | None, nodes: int, caps: Caps) -> tuple[_Flow, _Flow]:
+def _flows(usage: UsageSummary | None, nodes: int, caps: MachineCaps) -> tuple[_Flow, _Flow]:
     if usage is None or not usage.covered_s:
         return _Flow(None, None), _Flow(None, None)
     seconds = usage.covered_s

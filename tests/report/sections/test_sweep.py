@@ -17,8 +17,10 @@ from shardmill.report.section import Section
 from shardmill.report.sections.sweep import section
 from shardmill.runs import begin_run
 from shardmill.sweep.evidence import RunSeen
+from shardmill.sweep.simulation.record import Simulated, save
+from shardmill.sweep.simulation.validation import Checked
 from tests.browser import opened
-from tests.sweep.made import renamed, run_folder, run_of, shape
+from tests.sweep.made import renamed, rows, run_folder, run_of, shape
 
 Elapsed = Callable[[ClusterSpec, int | None, int], float]
 SHAPES = (shape("1x2", workers=1, cores=2), shape("2x1"), shape("1x1", workers=1, usd_per_hour=2.0))
@@ -100,7 +102,7 @@ def test_what_was_planted_is_found(tmp_path: Path) -> None:
     repetition = of(made, "repetition")
     assert 0.5 < repetition.number < 2
     assert "limit-start-up" in kinds(made)
-    assert not {"first-run", "failed-runs", "no-repetition", "predicted", "partitions-alike"} & kinds(made)
+    assert not {"first-run", "failed-runs", "no-repetition", "partitions-alike"} & kinds(made)
     assert all(finding.source == made.id and finding.sentence.endswith(".") for finding in made.findings)
 
 
@@ -152,6 +154,13 @@ def test_without_prices_money_is_left_out(tmp_path: Path) -> None:
     assert not any(finding.use == "cost" for finding in made.findings)
     assert "$" not in text(made)
     assert "No shape has a price" in text(made)
+
+
+def test_the_date_of_the_prices_is_said(tmp_path: Path) -> None:
+    specs = (replace(disk("hdd", "pd-standard"), usd_per_hour=None), disk("declared", "pd-ssd"))
+    made = sweep(tmp_path, steady, specs=specs)
+    assert "price table of 2026-" in text(made)
+    assert "the price declared with declared" in text(made)
 
 
 def disk(name: str, kind: str, ssds: int = 0) -> ClusterSpec:
@@ -229,15 +238,48 @@ def test_one_number_of_partitions_is_drawn_as_bars(tmp_path: Path) -> None:
     assert made.lead == "9 runs on 3 shapes."
 
 
+def predicted(folder: Path, *, checked: bool = True) -> Section:
+    """The section of a sweep that was simulated: `small` takes 40 s, `big` 10."""
+    specs = (shape("big", workers=4, usd_per_hour=40.0), shape("small", workers=1, usd_per_hour=2.0))
+    runs = [run_of(spec, 4, elapsed_s=seconds) for spec, seconds in zip(specs, (10.0, 40.0), strict=True)]
+    made = [
+        replace(row, run=f"predicted-{row.shape}", predicted=True, predicted_low_s=0.9 * row.elapsed_s, usage=None,
+                predicted_high_s=1.2 * row.elapsed_s, tasks=None, cluster="", limited_by="CPU", notes="It is <large>.")
+        for row in rows(specs, [renamed(run, place) for place, run in enumerate(runs)])
+    ]  # fmt: skip
+    errors = (1.1, 0.9, 1.05) if checked else ()
+    seen = [
+        Checked("r", "shape", "2x1", 4, 1000, 20.0, 20.0 * error, 17.0, 21.5, "CPU", 30.0, 28.0) for error in errors
+    ]
+    run = begin_run(folder / "tuesday", "sweep", {"workload": "photos-256"})
+    save(run.path, Simulated(tuple(made), "monday", 24, {"cpu_s_per_image": (0.02, 0.018, 0.022)}, tuple(seen)))
+    return section(run)
+
+
 def test_what_was_predicted_is_marked_everywhere(tmp_path: Path) -> None:
-    made = sweep(tmp_path, steady, change=lambda run: replace(run, predicted=True))
-    assert made.title.endswith("(predicted)")
-    assert of(made, "predicted").number == 27
-    for finding in made.findings:
-        if finding.kind.startswith(("fastest", "cheapest", "partitions", "limit", "disk")):
-            assert finding.sentence.startswith("Predicted, not measured: "), finding.kind
-    tables = [markup for part in made.parts if "<tbody>" in (markup := write(part))]
-    assert all("predicted" in markup for markup in tables)
+    made = predicted(tmp_path)
+    assert made.title == "Cluster shapes: photos-256 (predicted)"
+    assert made.lead == "2 shapes, predicted from 24 runs of monday; none of them was run."
+    assert of(made, "fastest-predicted").sentence == (
+        "Predicted, not measured: big is the fastest of 2 shapes, 10.0 s a run."
+    )
+    assert of(made, "fastest-predicted").interval == pytest.approx((9.0, 12.0))
+    assert of(made, "cheapest-predicted").sentence.startswith("Predicted, not measured: small is the cheapest")
+    for part in made.parts:
+        markup = write(part)
+        assert "<tbody>" not in markup or "redict" in markup or "simulation" in markup
+    assert "&lt;large&gt;" in "".join(map(write, made.parts))
+
+
+def test_predictions_stand_beside_what_was_measured(tmp_path: Path) -> None:
+    made = predicted(tmp_path)
+    error = of(made, "prediction-error")
+    assert error.number == pytest.approx(10)
+    assert "missed by 10% in the median; images over cores and rate, by 40%" in error.sentence
+    assert "100% lie within their range of 90%" in text(made)
+    unchecked = predicted(tmp_path / "unchecked", checked=False)
+    assert "prediction-unchecked" in kinds(unchecked)
+    assert "prediction-error" not in kinds(unchecked)
 
 
 def test_machines_that_tell_nothing_are_said_to(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from shardmill.operations.pick.live import ClusterRunner
 from shardmill.operations.pick.result import PickResult, result_of, step_lines
 from shardmill.operations.pick.state import SearchState
 from shardmill.operations.sweep.make import Maker
-from shardmill.operations.sweep.run import check_job, check_shapes, plain, pricing
+from shardmill.operations.sweep.run import check_job, check_shapes, plain
 from shardmill.search.base import MARGIN, Objective, Problem
 from shardmill.search.experience import make_strategy
 from shardmill.search.loop import Limits, Paid, Step, TrialRunner, search
@@ -27,6 +27,7 @@ from shardmill.search.shapes import Shape
 from shardmill.storage.local import LocalStore
 from shardmill.sweep.budget import Budget
 from shardmill.sweep.evidence import Evidence
+from shardmill.sweep.pricing import pricing
 from shardmill.sweep.request import read_request
 from shardmill.sweep.row import rows_of
 from shardmill.sweep.table import write_results, write_sweep_trace

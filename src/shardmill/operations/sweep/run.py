@@ -11,8 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from shardmill.arguments import checked
-from shardmill.clusters.base import ClusterSpec, check
-from shardmill.clusters.cost import bill
+from shardmill.clusters.base import check
 from shardmill.clusters.open import open_provider
 from shardmill.clusters.prices import PriceTable, price_table
 from shardmill.errors import UsageError
@@ -24,6 +23,7 @@ from shardmill.storage.local import LocalStore
 from shardmill.sweep.budget import Budget, Reckoning
 from shardmill.sweep.evidence import Evidence
 from shardmill.sweep.plan import PlannedCluster, plan_sweep, what_is_left
+from shardmill.sweep.pricing import PRICES, pricing
 from shardmill.sweep.request import SweepRequest, read_request
 from shardmill.sweep.row import Price, SweepRow, rows_of
 from shardmill.sweep.simulation.record import save
@@ -113,7 +113,7 @@ def sweep(
             rows = rows_of(evidence.runs(), evidence.clusters(), price)
             results = write_results(run.path, rows) if rows else None
             trace = write_sweep_trace(run.path, request.workload, rows, request.shapes)
-        (run.path / "prices.json").write_text(json.dumps(asdict(table)))
+        (run.path / PRICES).write_text(json.dumps(asdict(table)))
     return SweepResult(
         out=str(run.path),
         workload=request.workload,
@@ -141,7 +141,7 @@ def _simulated(
     run = begin_run(folder, "sweep", {**plain(request), **asdict(wish), "measured": str(wish.measured)})
     results = write_results(run.path, found.rows)
     save(run.path, found)
-    (run.path / "prices.json").write_text(json.dumps(asdict(table)))
+    (run.path / PRICES).write_text(json.dumps(asdict(table)))
     told = f"every time and cost is predicted, not measured: by simulation, calibrated on {format_count(found.runs, 'run')} of {found.calibrated_on}"
     notes = [told, *dict.fromkeys(row.notes for row in found.rows if row.notes)]
     if found.validation is not None:
@@ -175,16 +175,6 @@ def _budget(max_cost: float | None, max_hours: float | None) -> Budget:
         if value is not None and not 0 < value < math.inf:
             raise UsageError(f"{flag} is {value}; it takes a number above 0")
     return Budget(max_cost, None if max_hours is None else max_hours * 3600)
-
-
-def pricing(table: PriceTable) -> Price:
-    """Prices of clusters by `table`."""
-
-    def price(spec: ClusterSpec, seconds: float) -> float | None:
-        billed = bill(spec, seconds, table)
-        return None if billed is None else billed.usd
-
-    return price
 
 
 def plain(request: SweepRequest) -> dict[str, object]:

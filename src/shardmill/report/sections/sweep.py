@@ -12,8 +12,10 @@ from shardmill.report.section import Section, definitions, heading, note, paragr
 from shardmill.report.shapes.bill import bill, every_cell, failures, limits_table, partitions_table, tried_table
 from shardmill.report.shapes.findings import findings
 from shardmill.report.shapes.plots import spread_bars, tasks_on_cores, time_and_cost, use_over_time, where_time_goes
+from shardmill.report.shapes.predictions import simulated_section
 from shardmill.report.shapes.study import Study, read_study
 from shardmill.runs import Run
+from shardmill.sweep.simulation.record import load
 from shardmill.sweep.timeline import sources_of
 from shardmill.units import format_count, format_seconds
 
@@ -30,6 +32,9 @@ def section(run: Run) -> Section:
     Raises:
         UsageError: no run of it ended well, or its evidence cannot be read.
     """
+    simulated = load(run.path)
+    if simulated is not None:
+        return simulated_section(run, simulated)
     study = read_study(run)
     name = section_id("sweep", run.path.name)
     parts: list[Node] = [bill(study), note(*_how_to_read(study))]
@@ -44,10 +49,7 @@ def section(run: Run) -> Section:
     if failed is not None:
         parts += [heading("What failed"), failed]
     parts += [heading("How it was measured"), definitions(_facts(study, run))]
-    title = f"Cluster shapes: {study.workload}"
-    if all(row.predicted for row in study.rows):
-        title += " (predicted)"
-    return Section(name, title, tuple(parts), tuple(findings(study, name)), _lead(study))
+    return Section(name, f"Cluster shapes: {study.workload}", tuple(parts), tuple(findings(study, name)), _lead(study))
 
 
 def _lead(study: Study) -> str:
@@ -56,11 +58,8 @@ def _lead(study: Study) -> str:
     if len(counts) > 1:
         text += f", with {', '.join(f'{count:,}' for count in counts[:-1])} and {counts[-1]:,} partitions"
     failed = sum(row.state != "done" for row in study.rows)
-    predicted = sum(row.predicted for row in study.rows)
     if failed:
         text += f"; {failed} did not end well"
-    if predicted:
-        text += f"; {predicted} predicted, not run"
     return f"{text}."
 
 
@@ -89,7 +88,7 @@ def _partitions(study: Study) -> list[Node]:
 def _spread(study: Study) -> list[Node]:
     if study.spread is None:
         return []
-    bars = spread_bars(study.spread, predicted=study.predicted)
+    bars = spread_bars(study.spread)
     if bars is None:
         return []
     parts: list[Node] = [heading("Where the spread comes from"), bars]

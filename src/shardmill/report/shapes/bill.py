@@ -50,7 +50,7 @@ def bill(study: Study) -> Element:
         ", with the number of partitions suggested for it" if study.several_partitions else ""
     )
     if study.predicted:
-        caption += "; lines marked as predicted were not run"
+        caption += "; predicted, none of it was run"
     return table(columns, rows, caption=f"{caption}.", numeric=numeric, strong=list(praise))
 
 
@@ -162,27 +162,21 @@ def _columns(study: Study) -> tuple[list[str], list[int]]:
     columns = ["shape"]
     if study.several_partitions:
         columns.append("partitions")
-    columns += ["runs", "median time", "range", "CPU", "network", "disk"]
+    if study.predicted:
+        columns += ["predicted time", "nine in ten"]
+    else:
+        columns += ["runs", "median time", "range", "CPU", "network", "disk"]
     if study.prices:
         columns += ["job alone", "with its cluster", "images/$"]
     return columns, list(range(1, len(columns)))
 
 
 def _line(study: Study, cell: CellRuns, praise: str = "") -> list[Node]:
-    low, high = cell.range_s
     name = whole(study.shape_name(cell.cell.shape))
     line = [element("span", name, element("br"), element("span", praise, class_="soft")) if praise else name]
     if study.several_partitions:
         line.append(partitions_words(cell.cell.partitions))
-    share = middle(cell, lambda row: None if row.usage is None else row.usage.cpu_share)
-    line += [
-        "predicted" if cell.rows[0].predicted else f"{len(cell.rows)}",
-        format_seconds(cell.elapsed_s),
-        "" if len(cell.rows) == 1 else f"{format_seconds(low)} to {format_seconds(high)}",
-        UNKNOWN if share is None else f"{share:.0%}",
-        _moved(cell, "network_in_bytes", "network_out_bytes"),
-        _moved(cell, "disk_read_bytes", "disk_write_bytes"),
-    ]
+    line += _predicted(cell) if study.predicted else _measured(cell)
     if study.prices:
         per_usd = middle(cell, lambda row: row.images_per_usd)
         line += [
@@ -191,6 +185,25 @@ def _line(study: Study, cell: CellRuns, praise: str = "") -> list[Node]:
             UNKNOWN if per_usd is None else quantity(rounded(per_usd)),
         ]
     return line
+
+
+def _measured(cell: CellRuns) -> list[Node]:
+    low, high = cell.range_s
+    share = middle(cell, lambda row: None if row.usage is None else row.usage.cpu_share)
+    return [
+        f"{len(cell.rows)}",
+        format_seconds(cell.elapsed_s),
+        "" if len(cell.rows) == 1 else f"{format_seconds(low)} to {format_seconds(high)}",
+        UNKNOWN if share is None else f"{share:.0%}",
+        _moved(cell, "network_in_bytes", "network_out_bytes"),
+        _moved(cell, "disk_read_bytes", "disk_write_bytes"),
+    ]
+
+
+def _predicted(cell: CellRuns) -> list[Node]:
+    low, high = (middle(cell, value) for value in (lambda row: row.predicted_low_s, lambda row: row.predicted_high_s))
+    known = "" if low is None or high is None else f"{format_seconds(low)} to {format_seconds(high)}"
+    return [format_seconds(cell.elapsed_s), known]
 
 
 def _praise(study: Study, cells: Sequence[CellRuns]) -> dict[int, list[str]]:

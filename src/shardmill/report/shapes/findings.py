@@ -10,7 +10,7 @@ from shardmill.report.finding import Finding, Topic, Use
 from shardmill.report.quantity import quantity, rounded
 from shardmill.report.shapes.bill import LIMIT_WORDS
 from shardmill.report.shapes.study import Study, known_values, middle
-from shardmill.sweep.cells import CellRuns, counted_partitions, partitions_words
+from shardmill.sweep.cells import counted_partitions, partitions_words
 from shardmill.sweep.compare import ratio_of, repetition_of
 from shardmill.sweep.limits import Limits
 from shardmill.sweep.partitions import Suggestion
@@ -82,14 +82,13 @@ def _best(study: Study, source: str, kind: str, use: Use, value: Value, unit: st
             f"{name} is the {aim} of {len(order)} shapes{where}: a run {takes} {amount}; {next_}, the next, {more}."
         )
         low, high = (100 * (end - 1) for end in ratio.interval)
-        marked = _marked(best, sentence)
-        return [Finding(kind, use, marked, 100 * (ratio.value - 1), "%", (low, high), source, ("shape",))]
+        return [Finding(kind, use, sentence, 100 * (ratio.value - 1), "%", (low, high), source, ("shape",))]
     why = "which is no more than repetitions differ by" if ratio.interval else "once, which may be chance"
     sentence = (
         f"Which of {len(order)} shapes is {aim}{where} cannot be told: on {name}, a run {takes} {amount}; on {next_}, the "
         f"next, it {more}, {why}."
     )
-    return [Finding(f"{kind}-not-told", use, _marked(best, sentence), one, unit, None, source, ("shape",))]
+    return [Finding(f"{kind}-not-told", use, sentence, one, unit, None, source, ("shape",))]
 
 
 def _times(ratio: float, word: str) -> str:
@@ -117,10 +116,10 @@ def _partitions(study: Study, source: str) -> list[Finding]:
             "repetitions would show."
         )
         return [Finding("partitions-alike", "batch", sentence, 100 * widest, "%", None, source, ("partitions",))]
-    return [_suggested(study, one, source) for one in told]
+    return [_suggested(one, source) for one in told]
 
 
-def _suggested(study: Study, one: Suggestion, source: str) -> Finding:
+def _suggested(one: Suggestion, source: str) -> Finding:
     worst = max((tried for tried in one.tried if tried.told_apart), key=lambda tried: tried.longer)
     assert worst.interval is not None
     low, high = (100 * end for end in worst.interval)
@@ -128,8 +127,9 @@ def _suggested(study: Study, one: Suggestion, source: str) -> Finding:
         f"Give {one.shape} {counted_partitions(one.best.partitions)}: with "
         f"{partitions_words(worst.partitions)}, a run takes {_times(1 + worst.longer, 'longer')}."
     )
-    marked = _marked(study.chosen(one.shape), sentence)
-    return Finding("partitions-matter", "batch", marked, 100 * worst.longer, "%", (low, high), source, ("partitions",))
+    return Finding(
+        "partitions-matter", "batch", sentence, 100 * worst.longer, "%", (low, high), source, ("partitions",)
+    )
 
 
 def _limits(study: Study, source: str) -> list[Finding]:
@@ -145,12 +145,11 @@ def _limits(study: Study, source: str) -> list[Finding]:
         shares = sorted(found.share for _, found in members)
         most = f"{shares[-1]:.0%}" if len(members) == 1 else f"{shares[0]:.0%} to {shares[-1]:.0%}"
         names = _listed([shape for shape, _ in members])
-        marked = _marked(study.chosen(members[0][0]), f"On {names}, {most} {words}.")
         sentences.append(
             Finding(
                 f"limit-{limit.replace(' ', '-')}",
                 "hardware",
-                marked,
+                f"On {names}, {most} {words}.",
                 100 * shares[-1],
                 "%",
                 None,
@@ -185,7 +184,7 @@ def _disks(study: Study, source: str) -> list[Finding]:
             else:
                 sentence = f"Between {slow} and {quick} no difference could be told ({first} and {second}): take the cheaper disk."
                 kind = "disks-alike"
-            found.append(Finding(kind, "hardware", _marked(one, sentence), more, "%", interval, source, ("disk",)))
+            found.append(Finding(kind, "hardware", sentence, more, "%", interval, source, ("disk",)))
     return found
 
 
@@ -239,15 +238,7 @@ def _trust(study: Study, source: str) -> list[Finding]:
             f"{format_count(len(failed), 'run')} of {len(study.rows)} did not end well; the reasons are in the section."
         )
         found.append(Finding("failed-runs", "trust", sentence, len(failed), "failed", None, source))
-    predicted = sum(row.predicted for row in study.rows)
-    if predicted:
-        sentence = f"{format_count(predicted, 'run')} of {len(study.rows)} were predicted, not made; what follows from them is marked."
-        found.append(Finding("predicted", "trust", sentence, predicted, "predicted", None, source))
     return found
-
-
-def _marked(cell: CellRuns, sentence: str) -> str:
-    return f"Predicted, not measured: {sentence}" if any(row.predicted for row in cell.rows) else sentence
 
 
 def _listed(names: Sequence[str]) -> str:

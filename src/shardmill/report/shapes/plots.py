@@ -48,11 +48,13 @@ def time_and_cost(study: Study) -> Element:
         wanted += [("Cost of the job alone", "$", lambda row: row.job_usd)]
         wanted += [("Cost with its cluster", "$", lambda row: row.full_usd)]
     caption = "Time and cost of one run" if study.prices else "Time of one run"
+    if study.predicted:
+        caption = f"Predicted, not measured: {caption[0].lower()}{caption[1:]}"
     if not study.several_partitions:
         return figure(panels([_shape_bars(study, *one) for one in wanted]), f"{caption}, by shape.")
-    caption += " over the number of partitions. Small marks: each run; large: the median."
-    if study.predicted:
-        caption += " Predicted runs are marked so when pointed at."
+    caption += " over the number of partitions."
+    if not study.predicted:
+        caption += " Small marks: each run; large: the median."
     plots = [_over_partitions(study, *one) for one in wanted]
     names = legend([(study.shape_name(shape), study.hue(shape)) for shape in study.shapes])
     return figure(panels(plots), caption, legend=names)
@@ -144,7 +146,7 @@ def where_time_goes(study: Study) -> Element | None:
     return figure(timeline(lanes, axis, description=described), caption, parts_table(study), legend=names)
 
 
-def spread_bars(spread: Spread, *, predicted: bool = False) -> Element | None:
+def spread_bars(spread: Spread) -> Element | None:
     """A bar for each source of spread, all in % of the run time; None where there is none to show."""
     if not spread.components:
         return None
@@ -155,7 +157,7 @@ def spread_bars(spread: Spread, *, predicted: bool = False) -> Element | None:
     caption = (
         "Where the spread of the run times comes from: one standard deviation of each source, in % of the run time, with "
         "95% intervals."
-    ) + (" Some of the runs are predicted." if predicted else "")
+    )
     rows = [
         (
             _SOURCES[one.source],
@@ -177,13 +179,15 @@ def _over_partitions(study: Study, title: str, unit: str, value: Value) -> Eleme
         points, medians = [], []
         for cell in cells:
             name = study.name(cell.cell)
-            for row in cell.rows:
+            for row in () if study.predicted else cell.rows:
                 if (one := value(row)) is not None:
                     points.append(
                         Mark(_place(cell), one, f"{name}: {quantity(one, unit)}\nrepetition {row.repetition + 1}")
                     )
             if (one := middle(cell, value)) is not None:
-                medians.append(Mark(_place(cell), one, f"{name}: median {quantity(one, unit)}"))
+                medians.append(
+                    Mark(_place(cell), one, f"{name}: {'' if study.predicted else 'median '}{quantity(one, unit)}")
+                )
         line = tuple((mark.x, mark.y) for mark in medians)
         series.append(
             Series(study.shape_name(shape), study.hue(shape), tuple(points), tuple(medians), line, dashed=True)
@@ -214,7 +218,10 @@ def _shape_bars(study: Study, title: str, unit: str, value: Value) -> Element:
             text = quantity(one, unit)
             interval = (min(known), max(known)) if len(known) > 1 else None
             entries.append(Bar(study.shape_name(shape), one, text, interval, study.hue(shape)))
-    return figure(bars(entries, description=title), f"{title}: median, from the smallest to the largest run")
+    return figure(
+        bars(entries, description=title),
+        f"{title}{'' if study.predicted else ': median, from the smallest to the largest run'}",
+    )
 
 
 def _bins(study: Study, shape: str) -> tuple[Bin, ...]:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from statistics import median
 
 from shardmill.clusters.base import ClusterSpec
+from shardmill.clusters.prices import PriceTable
 from shardmill.errors import UsageError
 from shardmill.report.plot.marks import HUES
 from shardmill.runs import Run
 from shardmill.sweep.cells import CellRuns, by_shape, cells_of, counted_partitions
 from shardmill.sweep.evidence import Cell, ClusterSeen, Evidence, RunSeen
-from shardmill.sweep.limits import Caps, Limits, limits_of, typical
+from shardmill.sweep.limits import Limits, known_caps, limits_of, typical
 from shardmill.sweep.partitions import Suggestion, suggestions
+from shardmill.sweep.pricing import pricing, saved_prices
 from shardmill.sweep.row import SweepRow, rows_of
+from shardmill.sweep.simulation.record import Simulated
 from shardmill.sweep.spread import Spread, spread_of
 
 
@@ -44,7 +47,7 @@ class Study:
 
     @property
     def predicted(self) -> bool:
-        """Some of it was reckoned, not run."""
+        """It was simulated, not run: all of it, for a run folder holds the one or the other."""
         return any(row.predicted for row in self.rows)
 
     def hue(self, shape: str) -> int:
@@ -57,13 +60,19 @@ class Study:
 
     def name(self, cell: Cell) -> str:
         """The shape, with its number of partitions where that varies, and with a mark where it was not run."""
-        text = cell.shape
-        if self.several_partitions:
-            text += f", {counted_partitions(cell.partitions)}"
-        return text + (" (predicted)" if self._predicted(cell) else "")
+        return self.plain_name(cell) + self._mark
+
+    def plain_name(self, cell: Cell) -> str:
+        """The same without the mark."""
+        return f"{cell.shape}, {counted_partitions(cell.partitions)}" if self.several_partitions else cell.shape
 
     def shape_name(self, shape: str) -> str:
-        return shape + (" (predicted)" if self._predicted(self.chosen(shape).cell) else "")
+        """The shape alone, with the mark."""
+        return shape + self._mark
+
+    @property
+    def _mark(self) -> str:
+        return " (predicted)" if self.predicted else ""
 
     def run_of(self, row: SweepRow) -> RunSeen:
         return next(run for run in self.runs if run.name == row.run)
@@ -76,9 +85,6 @@ class Study:
         ranked = sorted(self.chosen(shape).rows, key=lambda row: row.elapsed_s)
         return ranked[(len(ranked) - 1) // 2]
 
-    def _predicted(self, cell: Cell) -> bool:
-        return any(row.predicted for row in self.rows if Cell(row.shape, row.partitions) == cell)
-
 
 def read_study(run: Run) -> Study:
     """What the sweep in `run` saw and what it means.
@@ -88,13 +94,18 @@ def read_study(run: Run) -> Study:
     """
     evidence = Evidence(run.path)
     runs, clusters = evidence.runs(), evidence.clusters()
-    rows = rows_of(runs, clusters, _declared)
+    table = saved_prices(run.path)
+    rows = rows_of(runs, clusters, pricing(table))
     cells = cells_of(rows)
     if not cells:
         what = "none of its runs ended well" if runs else "it has made no run yet"
         raise UsageError(f"the sweep in {run.path} has nothing to report: {what}; repeat its command.")
     by_name = {seen.name: seen for seen in runs}
-    limits = {cell.cell: typical([limits_of(row, by_name[row.run], Caps()) for row in cell.rows]) for cell in cells}
+    specs = {seen.name: seen.spec for seen in clusters}
+    limits = {
+        cell.cell: typical([limits_of(row, by_name[row.run], known_caps(specs[row.cluster])) for row in cell.rows])
+        for cell in cells
+    }
     return Study(
         workload=_workload(run),
         runs=tuple(runs),
@@ -104,7 +115,25 @@ def read_study(run: Run) -> Study:
         limits=limits,
         suggestions={one.shape: one for one in suggestions(cells)},
         spread=spread_of(cells, runs),
-        prices="the price declared with each shape" if any(row.usd_per_hour for row in rows) else "",
+        prices=_prices(rows, [seen.spec for seen in clusters], table),
+    )
+
+
+def read_predictions(run: Run, simulated: Simulated) -> Study:
+    """The same of a sweep that was simulated: rows without runs."""
+    cells = cells_of(simulated.rows)
+    table = saved_prices(run.path)
+    declared = any(row.usd_per_hour for row in simulated.rows)
+    return Study(
+        workload=_workload(run),
+        runs=(),
+        clusters=(),
+        rows=simulated.rows,
+        cells=tuple(cells),
+        limits={},
+        suggestions={one.shape: one for one in suggestions(cells)},
+        spread=None,
+        prices=f"the {table.title}, or as declared with the shape" if declared else "",
     )
 
 
@@ -119,8 +148,15 @@ def known_values(rows: Sequence[SweepRow], value: Callable[[SweepRow], float | N
     return [found for row in rows if (found := value(row)) is not None]
 
 
-def _declared(spec: ClusterSpec, seconds: float) -> float | None:
-    return None if spec.usd_per_hour is None else spec.usd_per_hour * seconds / 3600
+def _prices(rows: Sequence[SweepRow], specs: Sequence[ClusterSpec], table: PriceTable) -> str:
+    if not any(row.usd_per_hour for row in rows):
+        return ""
+    declared = {spec.name for spec in specs if spec.usd_per_hour}
+    listed = {row.shape for row in rows if row.usd_per_hour} - declared
+    words = [f"the {table.title}"] if listed else []
+    if declared:
+        words.append(f"the price declared with {', '.join(sorted(declared)) if listed else 'each shape'}")
+    return "; ".join(words)
 
 
 def _workload(run: Run) -> str:
