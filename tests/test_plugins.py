@@ -12,18 +12,24 @@ import shardmill
 from shardmill.cli.main import main
 from shardmill.errors import UsageError
 from shardmill.formats.tfrecord import TFRecordFormat
+from shardmill.operations.cluster.find import usable_providers
 from shardmill.registry import ENGINES, FORMATS, SEARCH_STRATEGIES, load, maker, offers
 from tests.pictures import class_folder
 
 Install = Callable[..., None]
 
 ENGINE = """
+from contextlib import closing
+from shardmill import isolation
+
 class InTurn:
     def __init__(self, partitions=None):
         self.partitions = partitions
 
     def run(self, work, items):
-        yield from map(work, items)
+        with closing(isolation.Child()) as child:
+            isolation.adopt(child)
+            yield from map(work, items)
 
     def describe(self):
         return {"engine": "in-turn", "partitions": self.partitions or 0}
@@ -107,6 +113,24 @@ def test_a_format_that_was_uninstalled_is_named(
     install("renamed_format", "", FORMAT)
     assert main(["verify", str(tmp_path / "out")]) == 2
     assert "unknown format 'renamed'; choose one of: parquet, tfrecord, webdataset" in capsys.readouterr().err
+
+
+PROVIDER = """
+class Nowhere:
+    def find(self):
+        return []
+"""
+
+
+def test_a_provider_is_asked_for_its_clusters(install: Install) -> None:
+    install("nowhere", "[shardmill.providers]\nnowhere = nowhere:Nowhere\n", PROVIDER)
+    assert "nowhere" in dict(usable_providers(None))
+
+
+def test_doctor_lists_them(install: Install) -> None:
+    install("mine", "[shardmill.engines]\ndask = mine:Dask\n", version="2.3")
+    (check,) = [check for check in shardmill.doctor().checks if check.name == "engine dask"]
+    assert (check.status, check.value) == ("ok", "of the package mine 2.3")
 
 
 def test_none_replaces_one_of_ours(install: Install) -> None:

@@ -23,7 +23,7 @@ from shardmill.arguments import checked
 from shardmill.errors import MissingExtraError, ShardmillError, UsageError
 from shardmill.java import find_java
 from shardmill.machine import available_cores
-from shardmill.registry import ENGINES, load
+from shardmill.registry import ENGINES, GROUPS, load, offers
 from shardmill.units import format_bytes, format_seconds
 
 Status = Literal["ok", "warn", "fail"]
@@ -92,9 +92,12 @@ def _packages() -> Iterator[Check]:
         return
     for requirement in requirements:
         if "extra ==" not in requirement:
-            name = _REQUIREMENT.match(requirement)
-            assert name is not None
-            yield _package(name[0], "fail", f"install it with: pip install '{requirement}'")
+            match = _REQUIREMENT.match(requirement)
+            assert match is not None
+            yield _package(match[0], "fail", f"install it with: pip install '{requirement}'")
+    for kind in GROUPS:
+        for name, package in offers(kind):
+            yield Check(f"{kind} {name}", "ok", f"of the package {package}")
 
 
 def _package(name: str, if_missing: Status, remedy: str) -> Check:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shardmill.clusters.base import Cluster, ClusterProvider
 from shardmill.clusters.open import open_provider
 from shardmill.errors import UsageError
-from shardmill.registry import PROVIDERS
+from shardmill.registry import PROVIDERS, offers
 
 
 def usable_providers(name: str | None) -> Iterator[tuple[str, ClusterProvider]]:
@@ -19,7 +19,7 @@ def usable_providers(name: str | None) -> Iterator[tuple[str, ClusterProvider]]:
     if name is not None:
         yield name, open_provider(name)
         return
-    for each in PROVIDERS:
+    for each in dict.fromkeys([*PROVIDERS, *(other for other, _ in offers("cluster provider"))]):
         try:
             yield each, open_provider(each)
         except UsageError:
