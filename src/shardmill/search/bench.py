@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shardmill.search.base import DEFAULT_GOAL, MARGIN, Goal, Objective, Problem, Trial
+from shardmill.search.base import DEFAULT_GOAL, MARGIN, Goal, Objective, Problem, StrategyFactory, Trial
 from shardmill.search.experience import make_strategy
 from shardmill.search.replay import Replay
 from shardmill.traces import TraceRow
@@ -49,6 +49,8 @@ class Search:
     """For a strategy that says "within x % with probability p": (trials, whether true) when it first said so, if it did."""
     curve: tuple[float, ...]
     """Best so far over the optimum, less one, after each trial."""
+    confidences: tuple[float | None, ...]
+    """How sure it said to be after 0, 1, 2, … trials that no shape is better by more than the tolerance."""
 
 
 def run_search(
@@ -60,11 +62,15 @@ def run_search(
     deadline_s: float | None = None,
     goal: Goal = DEFAULT_GOAL,
     history: Sequence[Sequence[TraceRow]] = (),
+    factory: StrategyFactory | None = None,
 ) -> Search:
-    """Search one workload until both the optimum has been tried and the strategy's own rule has ended the search."""
+    """Search one workload until both the optimum has been tried and the strategy's own rule has ended the search.
+
+    `factory` makes the strategy in place of what is registered under `name`, for settings that are to be compared.
+    """
     replay = Replay(rows, seed)
     problem = Problem(replay.shapes, objective, deadline_s, margin=MARGIN)
-    strategy = make_strategy(name, problem, seed, goal, history)
+    strategy = make_strategy(name, problem, seed, goal, history) if factory is None else factory(problem, seed, goal)
     times = replay.true_runtimes_s()
     worth = times * problem.table.usd_per_s if objective == "cost" else times
     answers = np.where(times <= (deadline_s or math.inf), worth, math.inf)
@@ -76,8 +82,10 @@ def run_search(
     pick: Trial | None = None
     said: tuple[tuple[int, bool], ...] = ()
     spent = [0.0]
+    confidences: list[float | None] = []
     while True:
         proposal = strategy.propose(trials)
+        confidences.append(proposal.confidence)
         best = problem.best(trials)
         if (
             best is not None
@@ -114,6 +122,7 @@ def run_search(
         exhaustive_usd=math.fsum(replay.paid_usd(replay.run(shape)) for shape in range(len(problem.shapes))),
         said=said,
         curve=tuple(curve),
+        confidences=tuple(confidences),
     )
 
 

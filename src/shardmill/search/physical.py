@@ -162,6 +162,8 @@ class PhysicalStrategy:
 
 CONSTANT_VARIANCE: Final = 25.0
 """Of the unknown level of the scores: anything from a cent to thousands of dollars."""
+JITTER: Final = 1e-8
+"""Variance that rounding may have left below 0."""
 NEAR: Final = 0.1
 """Log score within which a shape is as good as the best, while nothing has kept the limits."""
 CUT_MARGIN: Final = 0.15
@@ -215,9 +217,8 @@ class View:
         for kernel in np.unique(self.kernel):
             rows = np.flatnonzero(self.kernel == kernel)
             covariance = self.posterior.covariance[kernel]
-            values, vectors = np.linalg.eigh(covariance)
-            root = vectors * np.sqrt(np.maximum(values, 0.0))
-            drawn[rows] += self.rng.standard_normal((len(rows), len(values))) @ root.T
+            root = np.linalg.cholesky(covariance + JITTER * np.eye(len(covariance)))
+            drawn[rows] += self.rng.standard_normal((len(rows), len(root))) @ root.T
         return drawn
 
     def confidence(self, best: Trial | None, untried: Sequence[int], problem: Problem, goal: Goal) -> float:

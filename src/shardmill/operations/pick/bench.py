@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -26,6 +26,8 @@ from shardmill.units import format_count, format_seconds, in_range, printable
 
 _SEEDS_A_TASK: Final = 5
 
+Failures = Literal["paid", "left-out"]
+
 
 @dataclass(frozen=True, slots=True)
 class BenchPickResult:
@@ -36,6 +38,7 @@ class BenchPickResult:
     objective: str
     within: float
     sure: float
+    failures: str
     deadline_percentiles: tuple[float, ...]
     workloads: int
     table: tuple[Summary, ...]
@@ -53,6 +56,7 @@ def bench_pick(
     deadline_percentile: Sequence[float] = (),
     within: float = 10.0,
     sure: float = 90.0,
+    failures: Failures = "paid",
     history: Sequence[str] = (),
     workers: int | None = None,
     on_progress: Callable[[int, int, int], None] | None = None,
@@ -70,6 +74,8 @@ def bench_pick(
         deadline_percentile: Give each search a deadline at this percentile of the workload's run times; may be repeated.
         within: Per cent from the best shape that counts as good enough.
         sure: Per cent of probability with which it must be.
+        failures: Whether a shape whose runs failed can be tried, is paid for and counts as a run, or is left out of the
+            shapes from the start, as papers do, which no user can.
         history: CSV files of other workloads whose runs are known before the search; a workload is never its own history.
         workers: Processes; by default one for each core.
         on_progress: Called with (searches done, of, trials).
@@ -90,8 +96,8 @@ def bench_pick(
     for percentile in deadline_percentile:
         in_range("--deadline-percentile", percentile, 0, 100)
     goal = goal_of(within, sure)
-    loaded = [(Path(trace).stem, workload, rows) for trace in traces for workload, rows in _workloads(trace)]
-    known = tuple(rows for trace in history for _, rows in _workloads(trace))
+    loaded = [(Path(trace).stem, workload, rows) for trace in traces for workload, rows in _workloads(trace, failures)]
+    known = tuple(rows for trace in history for _, rows in _workloads(trace, "paid"))
     tasks = [
         _Task(
             stem, rows, name, tuple(range(first, min(first + _SEEDS_A_TASK, seeds))), deadline, objective, goal, known
@@ -118,6 +124,7 @@ def bench_pick(
         objective=objective,
         within=within,
         sure=sure,
+        failures=failures,
         deadline_percentiles=tuple(deadline_percentile),
         workloads=len(loaded),
         table=tuple(
@@ -159,8 +166,12 @@ class _Task:
     history: tuple[tuple[TraceRow, ...], ...]
 
 
-def _workloads(trace: str) -> list[tuple[str, tuple[TraceRow, ...]]]:
-    return list(workloads(read_trace(trace)).items())
+def _workloads(trace: str, failures: Failures) -> list[tuple[str, tuple[TraceRow, ...]]]:
+    rows = read_trace(trace)
+    kept = rows if failures == "paid" else [row for row in rows if row.status == "ok"]
+    if not kept:
+        raise UsageError(f"no run of {printable(trace)} ended well, so that nothing is left with --failures left-out.")
+    return list(workloads(kept).items())
 
 
 def _deadlines(rows: Sequence[TraceRow], percentiles: Sequence[float]) -> list[float | None]:
@@ -215,9 +226,10 @@ def lines(result: BenchPickResult) -> list[str]:
             trace = row.workload
             text.append(f"{printable(trace)}:")
         text.append(_row(row, bool(limited)))
+    counted = "failed ones too" if result.failures == "paid" else "shapes that fail left out of the list"
     text += [
         "",
-        "  runs, <20%, <10%, best: trials paid for, failed ones too; mean, p90: what the pick costs over the best shape",
+        f"  runs, <20%, <10%, best: trials paid for, {counted}; mean, p90: what the pick costs over the best shape",
         "  cost: of the search, over that of trying every shape",
         f'  says so, true: searches that said "within {result.within:g} % with {result.sure:g} % probability" within ten runs,',
         "  and how often that was true of all that ever said it",
