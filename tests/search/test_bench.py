@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from shardmill.search.bench import run_search, summarise
+from shardmill.search.physical import PhysicalStrategy, Settings
 from shardmill.search.shapes import Shape
 from shardmill.traces import TraceRow
 from tests.search.jobs import cpu_bound, memory_bound, rows_of
@@ -66,6 +69,22 @@ def test_ours_says_how_sure_it_is_and_others_do_not() -> None:
     theirs = summarise([run_search(rows, "cherrypick", seed) for seed in range(3)])
     assert theirs.said_share is None
     assert ours.mean_over_optimum <= theirs.mean_over_optimum
+
+
+def test_how_sure_it_was_is_told_after_each_trial() -> None:
+    found = run_search(rows_of("job", memory_bound), "shardmill", 0)
+    said = [one for one in found.confidences if one is not None]
+    assert len(said) == len(found.confidences) == len(found.curve) + 1
+    assert max(said[: found.stopped_after]) < 0.9 <= said[found.stopped_after]
+    assert set(run_search(rows_of("job", memory_bound), "random", 0).confidences) == {None}
+
+
+def test_settings_that_are_not_the_shipped_ones_can_be_compared() -> None:
+    rows = rows_of("job", memory_bound)
+    doubting = partial(PhysicalStrategy, settings=Settings(doubt=3.0))
+    shipped = [run_search(rows, "shardmill", seed) for seed in range(3)]
+    slower = [run_search(rows, "shardmill", seed, factory=doubting) for seed in range(3)]
+    assert sum(one.stopped_after for one in slower) > sum(one.stopped_after for one in shipped)
 
 
 def test_families_leave_the_size_out() -> None:

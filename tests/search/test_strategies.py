@@ -10,6 +10,7 @@ from shardmill.registry import SEARCH_STRATEGIES
 from shardmill.search.base import Goal, Problem, Trial
 from shardmill.search.cherrypick import encode, spread_starts
 from shardmill.search.experience import as_trials, make_strategy
+from shardmill.search.physical import PhysicalStrategy, Settings
 from shardmill.search.replay import Replay
 from shardmill.search.shapes import Shape
 from shardmill.search.simple import chance_of_a_hit
@@ -134,6 +135,29 @@ def test_earlier_workloads_bend_the_first_step() -> None:
     assert first is not None
     assert blind is not None
     assert costs[first] < costs[blind]
+
+
+def test_without_physics_the_search_still_learns() -> None:
+    problem = Problem(shapes())
+    settings = Settings(plain_share=1.0, amplitudes=(0.3, 0.6))
+    strategy = PhysicalStrategy(problem, 0, Goal(), settings)
+    good = [Trial(index, "ok", cpu_bound(problem.shapes[index])) for index in (0, 10, 20)]
+    belief = strategy.propose(good).belief
+    assert belief is not None
+    assert abs(belief.median[0] - problem.score(good[0])) < 0.1
+    assert belief.high[35] - belief.low[35] > belief.high[0] - belief.low[0]
+
+
+def test_raggedness_leaves_more_room_for_a_lucky_neighbour() -> None:
+    problem = Problem(shapes())
+    trials = [Trial(index, "ok", memory_bound(problem.shapes[index])) for index in range(0, 36, 3)]
+    smooth, ragged = (
+        PhysicalStrategy(problem, 0, Goal(), Settings(raggedness=(one,), noises=(0.01,))).propose(trials).confidence
+        for one in (0.0, 0.15)
+    )
+    assert smooth is not None
+    assert ragged is not None
+    assert smooth > ragged
 
 
 def test_chances_of_a_hit_worked_by_hand() -> None:

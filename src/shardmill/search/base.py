@@ -133,7 +133,7 @@ class Proposal:
     fraction: float = 1.0
     """Share of the data to run, one of `Problem.fractions`."""
     confidence: float | None = None
-    """Probability that no shape beats the best so far by more than the tolerance."""
+    """Probability that no shape beats the best so far by more than the tolerance; without a best, that none is an answer."""
 
 
 class Strategy(Protocol):

@@ -16,6 +16,7 @@ import numpy as np
 
 from shardmill.search.base import DEFAULT_GOAL, MARGIN, Goal, Objective, Problem, StrategyFactory, Trial
 from shardmill.search.experience import make_strategy
+from shardmill.search.loop import ends
 from shardmill.search.replay import Replay
 from shardmill.traces import TraceRow
 
@@ -94,7 +95,7 @@ def run_search(
             and proposal.confidence >= goal.probability
         ):
             said = ((len(trials), bool(worth[best.shape] <= optimum * (1 + goal.tolerance) + 1e-12)),)
-        if stopped is None and (proposal.stop or proposal.shape is None):
+        if stopped is None and (ends(proposal, best) or proposal.shape is None):
             stopped = len(trials)
             pick = best
         found = bool(curve) and curve[-1] <= 1e-9

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 from shardmill.search.base import Problem, Proposal, Strategy, Trial
 from shardmill.search.shapes import Shape
 
-Ending = Literal["sure", "tried", "budget", "runs", "none"]
+Ending = Literal["sure", "tried", "budget", "runs", "hopeless", "none"]
 
 
 class UnaffordableError(Exception):
@@ -72,7 +72,8 @@ class Step:
     best: Trial | None
     spent_usd: float
     ending: Ending | None
-    """Why this is the last step: `sure` by the strategy's own rule, `tried` for no shape left, `none` for no answer."""
+    """Why this is the last step: `sure` by the strategy's own rule, `hopeless` by the same without any answer, `tried` for
+    no shape left, `none` for that without any answer."""
 
 
 def search(
@@ -103,6 +104,11 @@ def search(
         trials.append(Paid(trial, runner.paid_usd(trial)))
 
 
+def ends(proposal: Proposal, best: Trial | None) -> bool:
+    """Whether the strategy's own rule ends the search here; without an answer, only if it says how sure it is of that."""
+    return proposal.stop and (best is not None or proposal.confidence is not None)
+
+
 def expected_usd(problem: Problem, proposal: Proposal) -> float | None:
     """What the proposed run is expected to cost; None where the strategy has no opinion."""
     if proposal.belief is None or proposal.shape is None:
@@ -116,8 +122,8 @@ def _ending(
 ) -> Ending | None:
     if proposal.shape is None:
         return "tried" if best is not None else "none"
-    if proposal.stop and best is not None:
-        return "sure"
+    if ends(proposal, best):
+        return "sure" if best is not None else "hopeless"
     if limits.max_runs is not None and runs >= limits.max_runs:
         return "runs"
     if limits.budget_usd is not None:

@@ -8,6 +8,7 @@ failures seen. Everything the search says is an average over the weighted hypoth
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -31,12 +32,18 @@ class Settings:
     """Of the error, in doublings of cores or memory."""
     amplitudes: tuple[float, ...] = (0.04, 0.1, 0.2, 0.35)
     """Standard deviations of the error, in log score."""
+    raggedness: tuple[float, ...] = (0.0,)
+    """Standard deviations of what a shape has alone and no neighbour tells, in log score."""
     noises: tuple[float, ...] = (0.03,)
     """Standard deviations of one run, in log score."""
     hypotheses: int = 384
     """Pairs of surface and kernel that are kept for predictions."""
     tempering: float = 1.0
     """Power of the likelihood; below 1 trusts the model less."""
+    plain_share: float = 0.0
+    """Prior weight of no physics at all: work that spreads perfectly over equal cores, and the error for the rest."""
+    doubt: float = 1.0
+    """By how much the probability of having missed something is multiplied before it is said."""
     failure_rate: float = 0.03
     """Probability that a run fails for reasons no model explains."""
     history_share: float = 0.3
@@ -63,15 +70,17 @@ class PhysicalStrategy:
         chosen = np.random.default_rng([seed, 1]).choice(
             len(pool.log_time), min(settings.prior.surfaces, len(pool.log_time)), replace=False
         )
-        self._death = pool.death[chosen]
-        self._surfaces = pool.log_time[chosen] - problem.time_offset
+        log_cores = np.log(problem.table.nodes * problem.table.node_cores)
+        self._death = np.vstack([pool.death[chosen], np.zeros(len(log_cores))])
+        self._surfaces = np.vstack([pool.log_time[chosen], np.mean(log_cores) - log_cores]) - problem.time_offset
         self._covariance, self._noise = _bank(problem.shapes, settings)
         self._log_prior = self._experience(history)
 
     def _experience(self, history: Sequence[Sequence[Trial]]) -> Floats:
         """Log prior weight of each surface: a share for those that explain earlier workloads, the rest for all alike."""
         count = len(self._surfaces)
-        flat = np.full(count, 1.0 / count)
+        plain = self.settings.plain_share
+        flat = np.append(np.full(count - 1, (1.0 - plain) / (count - 1)), plain)
         known = []
         for trials in history:
             ended = [trial for trial in trials if trial.outcome == "ok"]
@@ -83,18 +92,18 @@ class PhysicalStrategy:
             best = likelihood.max(axis=1) * min(1.0, self.settings.history_runs / len(ended))
             weight = np.exp(best - best.max())
             known.append(weight / weight.sum())
-        if not known:
-            return np.zeros(count)
-        share = self.settings.history_share
-        log_prior: Floats = np.log(((1.0 - share) * flat + share * np.mean(known, axis=0)) * count)
+        share = self.settings.history_share if known else 0.0
+        weights = (1.0 - share) * flat + (share * np.mean(known, axis=0) if known else 0.0)
+        log_prior: Floats = np.log(np.maximum(weights, _NOTHING) * count)
         return log_prior
 
     def propose(self, trials: Sequence[Trial]) -> Proposal:
         untried = self.problem.untried(trials)
         view = self.view(trials)
         best = self.problem.best(trials)
-        confidence = view.confidence(best, untried, self.problem, self.goal)
-        stop = best is not None and confidence >= self.goal.probability
+        confidence = view.confidence(best, untried, self.problem, self.goal, self.settings.doubt)
+        needed = self.goal.probability if best is not None else 1.0 - (1.0 - self.goal.probability) / HOPE
+        stop = bool(trials) and confidence >= needed
         belief = None if view.blind else view.belief
         if not untried:
             return Proposal(None, "every shape has been tried", True, belief, confidence=1.0)
@@ -113,9 +122,7 @@ class PhysicalStrategy:
             return f"expected to be better than the best so far ({better:.0%} likely)"
         if better > 0.15:
             return f"a fair chance ({better:.0%}) of being better than the best so far"
-        return (
-            f"a small chance ({better:.0%}) of being better, and no other shape has a larger one for what it would gain"
-        )
+        return f"a small chance ({better:.0%}) of being better, but no other shape promises more"
 
     def view(self, trials: Sequence[Trial]) -> View:
         """The weighted hypotheses after `trials`."""
@@ -162,8 +169,12 @@ class PhysicalStrategy:
 
 CONSTANT_VARIANCE: Final = 25.0
 """Of the unknown level of the scores: anything from a cent to thousands of dollars."""
+_NOTHING: Final = 1e-300
 JITTER: Final = 1e-8
 """Variance that rounding may have left below 0."""
+HOPE: Final = 10.0
+"""A search that has found nothing ends once the chance of finding anything is this much smaller than the one of missing
+something better that is allowed otherwise: no answer is worse than one that could be better."""
 NEAR: Final = 0.1
 """Log score within which a shape is as good as the best, while nothing has kept the limits."""
 CUT_MARGIN: Final = 0.15
@@ -186,8 +197,8 @@ class View:
     @cached_property
     def belief(self) -> Belief:
         of_a_run = np.sqrt(self.deviation**2 + self.noise[self.kernel][:, None])
-        spread = np.random.default_rng(0).standard_normal((4, *self.mean.shape)) * of_a_run + self.mean
-        low, median, high = np.quantile(spread.reshape(-1, self.mean.shape[1]), (0.05, 0.5, 0.95), axis=0)
+        spread = np.random.default_rng(0).standard_normal(self.mean.shape) * of_a_run + self.mean
+        low, median, high = np.quantile(spread, (0.05, 0.5, 0.95), axis=0)
         return Belief(median, low, high, self.success.mean(axis=0))
 
     def gain(self, best: Trial | None, problem: Problem, caution: float) -> Floats:
@@ -221,16 +232,18 @@ class View:
             drawn[rows] += self.rng.standard_normal((len(rows), len(root))) @ root.T
         return drawn
 
-    def confidence(self, best: Trial | None, untried: Sequence[int], problem: Problem, goal: Goal) -> float:
-        """Probability that no untried shape beats the best by more than the tolerance."""
-        if best is None:
-            return 0.0
+    def confidence(
+        self, best: Trial | None, untried: Sequence[int], problem: Problem, goal: Goal, doubt: float = 1.0
+    ) -> float:
+        """Probability that no untried shape beats the best by more than the tolerance; without a best, that none works."""
         if not untried:
             return 1.0
         drawn = self.draws()[:, untried]
         works = self.rng.random(drawn.shape) < self.success[:, untried]
-        bar = np.minimum(problem.score(best) - np.log1p(goal.tolerance), problem.limits[untried])
-        return float(1.0 - np.mean((works & (drawn < bar)).any(axis=1)))
+        bar = problem.hard_limits[untried]
+        if best is not None:
+            bar = np.minimum(problem.score(best) - np.log1p(goal.tolerance), problem.limits[untried])
+        return max(0.0, 1.0 - doubt * float(np.mean((works & (drawn < bar)).any(axis=1))))
 
 
 def _failure_rate(problem: Problem, settings: Settings, seen: NDArray[np.intp], broken: NDArray[np.intp]) -> Floats:
@@ -264,10 +277,9 @@ def _bank(shapes: tuple[Shape, ...], settings: Settings) -> tuple[Floats, Floats
     covariances, noises = [], []
     for length in settings.length_scales:
         base = matern52(squared / length**2)
-        for amplitude in settings.amplitudes:
-            for noise in settings.noises:
-                covariances.append(amplitude**2 * base + CONSTANT_VARIANCE)
-                noises.append(noise**2)
+        for amplitude, ragged, noise in itertools.product(settings.amplitudes, settings.raggedness, settings.noises):
+            covariances.append(amplitude**2 * base + ragged**2 * np.eye(len(base)) + CONSTANT_VARIANCE)
+            noises.append(noise**2)
     return np.array(covariances), np.array(noises)
 
 

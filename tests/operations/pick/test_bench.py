@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,22 @@ def test_deadlines_and_history(trace: str, capsys: pytest.CaptureFixture[str]) -
     (row,) = json.loads(capsys.readouterr().out)["table"]
     assert row["searches"] == 4
     assert row["keeps_limits"] == 1.0
+
+
+def test_shapes_that_fail_can_be_left_out_as_papers_do(trace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    paid = shardmill.bench_pick(trace, seeds=1, strategy=["exhaustive"])
+    left_out = shardmill.bench_pick(trace, seeds=1, strategy=["exhaustive"], failures="left-out")
+    assert [row.runs_used for row in paid.by_workload] == [36, 36]
+    assert left_out.by_workload[0].runs_used < 36
+    assert left_out.by_workload[1] == paid.by_workload[1]
+    assert main(["bench-pick", trace, "--seeds", "1", "--strategy", "random", "--failures", "left-out"]) == 0
+    assert "trials paid for, shapes that fail left out of the list" in capsys.readouterr().out
+
+
+def test_nothing_is_left_of_a_trace_of_failures(tmp_path: Path) -> None:
+    trace = trace_of(tmp_path / "failed.csv", rows_of("sort", memory_bound, limit_s=1.0))
+    with pytest.raises(UsageError, match="nothing is left with --failures left-out"):
+        shardmill.bench_pick(trace, failures="left-out")
 
 
 def test_wrong_requests_end_in_a_sentence(trace: str) -> None:

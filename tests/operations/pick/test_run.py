@@ -14,6 +14,7 @@ import shardmill
 from shardmill.cli.main import main
 from shardmill.errors import UsageError
 from shardmill.operations.pick.result import lines
+from shardmill.units import format_seconds
 from tests.search.jobs import cpu_bound, memory_bound, rows_of, trace_of
 
 
@@ -75,7 +76,29 @@ def test_another_request_does_not_take_up_the_folder(trace: str, tmp_path: Path)
 def test_limits_that_no_shape_keeps_are_no_pick(trace: str) -> None:
     result = shardmill.pick(trace=trace, workload="grep", deadline=1.0, strategy="exhaustive")
     assert (result.best, result.ending, len(result.trials)) == (None, "none", 36)
-    assert "no pick: every shape was tried, and none ended well within the limits" in lines(result)
+    assert "no pick     every shape was tried, and none ended well within the limits" in lines(result)
+    fastest = min(trial.runtime_s for trial in result.trials if trial.runtime_s is not None)
+    assert any(line.startswith("closest     ") and format_seconds(fastest) in line for line in lines(result))
+
+
+def test_ours_gives_up_on_limits_that_no_shape_can_keep(trace: str) -> None:
+    result = shardmill.pick(trace=trace, workload="grep", deadline=100.0)  # ten minutes are on one core
+    assert (result.best, result.ending) == (None, "hopeless")
+    assert result.confidence is not None
+    assert result.confidence >= 0.99
+    assert len(result.trials) < 12
+    assert any("% sure that no shape ends well within the limits" in line for line in lines(result))
+
+
+def test_a_strategy_that_says_no_probability_is_not_given_one(trace: str) -> None:
+    result = shardmill.pick(trace=trace, workload="grep", strategy="cherrypick")
+    assert "how sure    cherrypick does not say; its own rule ended the search" in lines(result)
+
+
+def test_what_a_failed_run_cost_is_on_the_screen(trace: str) -> None:
+    result = shardmill.pick(trace=trace, workload="sort", strategy="exhaustive")
+    failed = [line for line in lines(result) if "failed; paid $" in line]
+    assert len(failed) == result.failed > 0
 
 
 def test_what_the_screen_says(trace: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

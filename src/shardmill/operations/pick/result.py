@@ -128,7 +128,7 @@ def result_of(
         if second is None or best is None
         else math.expm1(problem.score(second) - problem.score(best)),
         within=within,
-        confidence=step.proposal.confidence if best is not None else None,
+        confidence=step.proposal.confidence,
         next_shape=None if step.proposal.shape is None else problem.shapes[step.proposal.shape].label,
         trials=tuple(_trial(problem, paid) for paid in step.trials),
         failed=sum(paid.trial.outcome != "ok" for paid in step.trials),
@@ -245,7 +245,7 @@ def lines(result: PickResult) -> list[str]:
     text = [f"{asked}, of {format_count(len(result.shapes), 'shape')}", ""]
     text += [*_table(result), ""]
     if result.best is None:
-        text.append(f"no pick: {_why(result)}")
+        text += [f"no pick     {_why(result)}", *_closest(result)]
         return text + _bill(result)
     assert result.run_usd is not None
     assert result.runtime_s is not None
@@ -265,13 +265,16 @@ def _table(result: PickResult) -> list[str]:
     ended = [one for trial, one in zip(result.trials, value, strict=True) if trial.outcome == "ok" and one is not None]
     lowest = min(ended, default=1.0)
     width = max([len(printable(trial.shape)) for trial in result.trials] + [10])
-    text = [f"  run  {'shape':<{width}}  {'time':>12}  {'cost':>8}"]
+    bar = "cost" if result.objective == "cost" else "time"
+    text = [f"  run  {'shape':<{width}}  {'time':>12}  {'cost':>8}  {bar} beside the best, which has 8 marks"]
     for number, (trial, one) in enumerate(zip(result.trials, value, strict=True), start=1):
-        seconds = "?" if trial.runtime_s is None else format_seconds(trial.runtime_s)
-        usd = "?" if trial.run_usd is None else dollars(trial.run_usd)
+        seconds = "-" if trial.runtime_s is None else format_seconds(trial.runtime_s)
+        usd = "-" if trial.run_usd is None else dollars(trial.run_usd)
         beside = {"failed": "failed", "timeout": "hit the time limit", "cut": "stopped, could no longer win"}.get(
             trial.outcome
         )
+        if beside is not None:
+            beside += f"; paid {dollars(trial.paid_usd)} all the same"
         if beside is None and one is not None:
             share = one / lowest
             late = result.deadline_s is not None and (trial.runtime_s or 0) > result.deadline_s
@@ -290,6 +293,24 @@ def _again(result: PickResult) -> str:
     return f"; nine further runs in ten should cost {dollars(low)} to {dollars(high)}"
 
 
+def _closest(result: PickResult) -> list[str]:
+    """The run that came closest to the limits."""
+    misses = [
+        (
+            max((one.runtime_s or 0) / (result.deadline_s or math.inf), one.run_usd / (result.max_run_usd or math.inf)),
+            one,
+        )
+        for one in result.trials
+        if one.outcome == "ok" and one.run_usd is not None
+    ]
+    if not misses or (result.deadline_s is None and result.max_run_usd is None):
+        return []
+    _, one = min(misses, key=lambda miss: miss[0])
+    assert one.runtime_s is not None
+    assert one.run_usd is not None
+    return [f"closest     {printable(one.shape)}: {dollars(one.run_usd)} and {format_seconds(one.runtime_s)}"]
+
+
 def _sure(result: PickResult) -> str:
     said = ""
     if result.confidence is not None:
@@ -305,7 +326,8 @@ def _sure(result: PickResult) -> str:
 def _why(result: PickResult) -> str:
     ending: Ending | str = result.ending
     return {
-        "sure": "the strategy's own rule ended the search",
+        "sure": f"{result.strategy} does not say; its own rule ended the search",
+        "hopeless": f"{min(result.confidence or 0.0, 0.999):.1%} sure that no shape ends well within the limits",
         "tried": "every shape was tried",
         "budget": "the next run was expected to cost more than what is left of the budget",
         "runs": "the runs allowed are used up",
