@@ -24,16 +24,15 @@ from search_grid import GRID
 from search_perturbed import CHANGES, perturbed
 from searches import HEAD, Done, Figures, Job, Rows, by_workload, figures, row, run_jobs, stop
 
-from shardmill.search.physical import Settings
 from shardmill.search.replay import Replay, workloads
+from shardmill.search.settings import SHIPPED
 from shardmill.traces import read_trace
 
 TRAINED_ON: Final = ("time limit", "memory floor", "noise", "cliff")
 """Changes that a configuration is chosen with; the others are for judging alone."""
 GRID_SEEDS: Final = 16
-CHANGED_SEEDS: Final = 3
+CHANGED_SEEDS: Final = 2
 PERCENTILES: Final = (10.0, 30.0, 50.0, 70.0, 90.0)
-SHIPPED: Final = Settings()
 
 Jobs = dict[str, Rows]
 

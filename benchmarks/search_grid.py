@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from shardmill.search.physical import Settings
-from shardmill.search.surfaces import Prior
+from shardmill.search.settings import Prior, Settings
 
 _FIRST: Final = Settings(
     prior=Prior(),
@@ -32,28 +31,20 @@ GRID: Final[dict[str, Settings]] = {
     "start": _START,
     "ragged 3": replace(_START, raggedness=(0.03,)),
     "ragged 2, 5": replace(_START, raggedness=(0.02, 0.05)),
-    "ragged 1, 3, 8": replace(_START, raggedness=(0.01, 0.03, 0.08)),
     "ragged 3, 8": replace(_START, raggedness=(0.03, 0.08)),
     # the smooth error
     "small errors": replace(_START, amplitudes=(0.03, 0.07, 0.15)),
     "large errors": replace(_START, amplitudes=(0.1, 0.2, 0.35, 0.7)),
-    "rough errors": replace(_START, length_scales=(0.4, 0.8, 1.6)),
-    "smooth errors": replace(_START, length_scales=(1.5, 3.0, 6.0)),
     # what the physical model takes for possible
-    "families alike": _prior(Prior(family_speed=0.2)),
     "families apart": _prior(Prior(family_speed=0.55)),
     "memory matters less": _prior(Prior(memory=0.7, core_memory=0.2)),
-    "small penalties": _prior(Prior(penalty=(0.2, 4.0))),
     "cliffs": _prior(Prior(steepness=(0.05, 0.5))),
-    "failures rare": _prior(Prior(time_limit=0.1, memory_death=0.05)),
     "failures common": _prior(Prior(time_limit=0.4, memory_death=0.4)),
     # how far it is trusted
     "tempered 0.7": replace(_START, tempering=0.7),
     "hedged 10 %": replace(_START, plain_share=0.1, amplitudes=_WIDE),
-    "hedged 50 %": replace(_START, plain_share=0.5, amplitudes=_WIDE),
     "no physics": replace(_START, plain_share=1.0, amplitudes=(0.2, 0.35, 0.7, 1.0)),
     # the first run
-    "bold": replace(_START, caution=0.5),
     "careful": replace(_START, caution=2.0),
     # all of it wider
     "wide": replace(

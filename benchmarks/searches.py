@@ -20,8 +20,9 @@ import shardmill.search
 from shardmill.machine import available_cores
 from shardmill.search.base import Goal, Problem
 from shardmill.search.bench import Search, run_search
-from shardmill.search.experience import as_trials
-from shardmill.search.physical import PhysicalStrategy, Settings
+from shardmill.search.history import as_trials
+from shardmill.search.physical import PhysicalStrategy
+from shardmill.search.settings import Settings
 from shardmill.traces import TraceRow
 
 GOAL: Final = 0.10
@@ -74,13 +75,15 @@ def run_jobs(jobs: Sequence[Job], work: Path) -> list[Done]:
 
 
 @cache
-def _code() -> bytes:
+def _code(*without: str) -> bytes:
     folder = Path(shardmill.search.__file__).parent
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")) if path.name not in without)
 
 
 def _place(work: Path, job: Job) -> Path:
-    return work / f"{hashlib.sha256(_code() + repr(job).encode()).hexdigest()[:24]}.pickle"
+    """Where the searches of `job` are kept; its settings are in it, so that to ship others leaves it as it is."""
+    code = _code("settings.py") if job.history else _code("settings.py", "history.py")
+    return work / f"{hashlib.sha256(code + repr(job).encode()).hexdigest()[:24]}.pickle"
 
 
 def _run(job: Job, work: Path) -> None:

@@ -5,7 +5,8 @@ from functools import partial
 import pytest
 
 from shardmill.search.bench import run_search, summarise
-from shardmill.search.physical import PhysicalStrategy, Settings
+from shardmill.search.physical import PhysicalStrategy
+from shardmill.search.settings import Settings
 from shardmill.search.shapes import Shape
 from shardmill.traces import TraceRow
 from tests.search.jobs import cpu_bound, memory_bound, rows_of

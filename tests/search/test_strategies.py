@@ -9,9 +9,11 @@ import pytest
 from shardmill.registry import SEARCH_STRATEGIES
 from shardmill.search.base import Goal, Problem, Trial
 from shardmill.search.cherrypick import encode, spread_starts
-from shardmill.search.experience import as_trials, make_strategy
-from shardmill.search.physical import PhysicalStrategy, Settings
+from shardmill.search.experience import make_strategy
+from shardmill.search.history import as_trials
+from shardmill.search.physical import PhysicalStrategy
 from shardmill.search.replay import Replay
+from shardmill.search.settings import Settings
 from shardmill.search.shapes import Shape
 from shardmill.search.simple import chance_of_a_hit
 from shardmill.testing.search import StrategyConformance

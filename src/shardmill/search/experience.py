@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shardmill.registry import SEARCH_STRATEGIES, load
-from shardmill.search.base import Goal, Problem, Strategy, Trial
-from shardmill.search.shapes import distinct
+from shardmill.search.base import Goal, Problem, Strategy
+from shardmill.search.history import as_trials
 from shardmill.traces import TraceRow
 
 
@@ -22,17 +22,6 @@ def make_strategy(
     if name != "shardmill" or not history:
         return _typed(factory(problem, seed, goal))
     return _typed(factory(problem, seed, goal, history=[as_trials(problem, rows) for rows in history]))
-
-
-def as_trials(problem: Problem, rows: Sequence[TraceRow]) -> list[Trial]:
-    """The runs in `rows` on shapes of `problem`, as trials: the mean of those that ended well."""
-    trials = []
-    places = {shape: index for index, shape in enumerate(problem.shapes)}
-    for shape, runs in distinct(rows).items():
-        times = [row.runtime_s for row in runs if row.status == "ok" and row.runtime_s is not None]
-        if shape in places and times:
-            trials.append(Trial(places[shape], "ok", sum(times) / len(times)))
-    return trials
 
 
 def _typed(strategy: Strategy) -> Strategy:

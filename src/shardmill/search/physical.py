@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
 
@@ -19,39 +19,10 @@ from numpy.typing import NDArray
 
 from shardmill.search.base import Belief, Goal, Problem, Proposal, Trial
 from shardmill.search.gaussian import Floats, Posterior, condition, expected_improvement, matern52, normal_cdf
+from shardmill.search.history import explains
+from shardmill.search.settings import SHIPPED, Prior, Settings
 from shardmill.search.shapes import Shape, ShapeTable, family_distance
-from shardmill.search.surfaces import Prior, Surfaces, draw_surfaces
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that was chosen by measurement; `docs/search.md` tells how."""
-
-    prior: Prior = field(default_factory=Prior)
-    length_scales: tuple[float, ...] = (0.7, 1.5, 3.0)
-    """Of the error, in doublings of cores or memory."""
-    amplitudes: tuple[float, ...] = (0.04, 0.1, 0.2, 0.35)
-    """Standard deviations of the error, in log score."""
-    raggedness: tuple[float, ...] = (0.0,)
-    """Standard deviations of what a shape has alone and no neighbour tells, in log score."""
-    noises: tuple[float, ...] = (0.03,)
-    """Standard deviations of one run, in log score."""
-    hypotheses: int = 384
-    """Pairs of surface and kernel that are kept for predictions."""
-    tempering: float = 1.0
-    """Power of the likelihood; below 1 trusts the model less."""
-    plain_share: float = 0.0
-    """Prior weight of no physics at all: work that spreads perfectly over equal cores, and the error for the rest."""
-    doubt: float = 1.0
-    """By how much the probability of having missed something is multiplied before it is said."""
-    failure_rate: float = 0.03
-    """Probability that a run fails for reasons no model explains."""
-    history_share: float = 0.3
-    """Prior weight of surfaces that explain earlier workloads, where there are any."""
-    history_runs: float = 8.0
-    """How many runs of an earlier workload count in full; more would leave one surface of each."""
-    caution: float = 1.0
-    """What a failed first run costs, in log score."""
+from shardmill.search.surfaces import Surfaces, draw_surfaces
 
 
 class PhysicalStrategy:
@@ -62,7 +33,7 @@ class PhysicalStrategy:
         problem: Problem,
         seed: int,
         goal: Goal,
-        settings: Settings = Settings(),
+        settings: Settings = SHIPPED,
         history: Sequence[Sequence[Trial]] = (),
     ) -> None:
         self.problem, self.goal, self.settings, self.seed = problem, goal, settings, seed
@@ -74,26 +45,15 @@ class PhysicalStrategy:
         self._death = np.vstack([pool.death[chosen], np.zeros(len(log_cores))])
         self._surfaces = np.vstack([pool.log_time[chosen], np.mean(log_cores) - log_cores]) - problem.time_offset
         self._covariance, self._noise = _bank(problem.shapes, settings)
-        self._log_prior = self._experience(history)
+        self._log_prior = self._prior(history)
 
-    def _experience(self, history: Sequence[Sequence[Trial]]) -> Floats:
-        """Log prior weight of each surface: a share for those that explain earlier workloads, the rest for all alike."""
-        count = len(self._surfaces)
-        plain = self.settings.plain_share
-        flat = np.append(np.full(count - 1, (1.0 - plain) / (count - 1)), plain)
-        known = []
-        for trials in history:
-            ended = [trial for trial in trials if trial.outcome == "ok"]
-            if len(ended) < 4:
-                continue
-            seen = np.array([trial.shape for trial in ended], dtype=np.intp)
-            scores = np.array([self.problem.score(trial) for trial in ended])
-            likelihood = condition(self._covariance, self._noise, seen, scores - self._surfaces[:, seen]).log_likelihood
-            best = likelihood.max(axis=1) * min(1.0, self.settings.history_runs / len(ended))
-            weight = np.exp(best - best.max())
-            known.append(weight / weight.sum())
-        share = self.settings.history_share if known else 0.0
-        weights = (1.0 - share) * flat + (share * np.mean(known, axis=0) if known else 0.0)
+    def _prior(self, history: Sequence[Sequence[Trial]]) -> Floats:
+        """Log prior weight of each surface, up to a constant."""
+        count, plain = len(self._surfaces), self.settings.plain_share
+        weights = np.append(np.full(count - 1, (1.0 - plain) / (count - 1)), plain)
+        known = explains(self.problem, self._surfaces, self._covariance, self._noise, history, self.settings)
+        if known is not None:
+            weights = (1.0 - self.settings.history_share) * weights + self.settings.history_share * known
         log_prior: Floats = np.log(np.maximum(weights, _NOTHING) * count)
         return log_prior
 

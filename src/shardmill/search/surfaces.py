@@ -21,36 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shardmill.search.settings import Prior
 from shardmill.search.shapes import ShapeTable
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """Widths of the physical model; the defaults were chosen as `docs/search.md` tells."""
-
-    surfaces: int = 6000
-    family_speed: float = 0.35
-    """Standard deviation of the log speed of a family's core."""
-    serial: tuple[float, float] = (-2.5, 1.0)
-    """Log10 of the part on one core, over the parallel part at the middle candidate: uniform between."""
-    per_node: tuple[float, float] = (-3.0, 0.5)
-    """The same of the part that grows with the number of nodes."""
-    per_disk: tuple[float, float] = (-2.5, 0.7)
-    """The same of the part that each node's disk and network do."""
-    memory: float = 1.0
-    """Probability that the memory of the cluster matters."""
-    core_memory: float = 0.35
-    """Probability that the memory of a core matters."""
-    penalty: tuple[float, float] = (0.3, 10.0)
-    """Slow-down where nothing fits any more, less one: log-uniform between."""
-    steepness: tuple[float, float] = (0.05, 1.5)
-    """Power of the share that does not fit: near 0 a cliff (a cache that is scanned in order), above 1 a slope."""
-    time_limit: float = 0.25
-    """Probability that a time limit ends the runs on some of the candidates."""
-    memory_death: float = 0.2
-    """Probability that runs die, not just slow down, where memory lacks."""
 
 
 @dataclass(frozen=True, slots=True)
