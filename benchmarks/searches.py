@@ -74,15 +74,19 @@ def run_jobs(jobs: Sequence[Job], work: Path) -> list[Done]:
     return [Done(job, pickle.loads(_place(work, job).read_bytes())) for job in jobs]
 
 
+_CODE: Final = ("base", "bench", "gaussian", "physical", "replay", "shapes", "surfaces")
+"""Modules of `shardmill.search` that the searches here depend on; the settings are in the job itself."""
+
+
 @cache
-def _code(*without: str) -> bytes:
+def _code(*names: str) -> bytes:
     folder = Path(shardmill.search.__file__).parent
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")) if path.name not in without)
+    return b"".join((folder / f"{name}.py").read_bytes() for name in names)
 
 
 def _place(work: Path, job: Job) -> Path:
-    """Where the searches of `job` are kept; its settings are in it, so that to ship others leaves it as it is."""
-    code = _code("settings.py") if job.history else _code("settings.py", "history.py")
+    """Where the searches of `job` are kept; another place once the code has changed."""
+    code = _code(*_CODE, "history") if job.history else _code(*_CODE)
     return work / f"{hashlib.sha256(code + repr(job).encode()).hexdigest()[:24]}.pickle"
 
 

@@ -143,7 +143,7 @@ def test_the_report_has_its_section_and_the_picture_its_marks(trace: str, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "name a table of measured runs with --trace"),
+        ([], "name a sweep file to try its shapes, or a table of measured runs with --trace"),
         (["--trace", "none.csv"], "cannot read the trace none.csv"),
         (["--trace", "TRACE"], "the trace has several workloads; name one with --workload: sort, grep."),
         (["--trace", "TRACE", "--workload", "wedding"], "the trace has no workload 'wedding'"),
