@@ -56,7 +56,8 @@ class Shape:
     def label(self) -> str:
         """`4 x c4.xlarge`, with partitions and the like behind it; a share of this machine says how large it is."""
         rest = "".join(f", {name.replace('_', ' ')} {value}" for name, value in self.extra)
-        size = f" {self.vcpus_per_node:g} cores {self.memory_gb_per_node:g} GB" if self.machine_type == "local" else ""
+        cores = f"{self.vcpus_per_node:g} core{'' if self.vcpus_per_node == 1 else 's'}"
+        size = f" ({cores}, {self.memory_gb_per_node:g} GB)" if self.machine_type == "local" else ""
         return f"{self.node_count} x {self.machine_type}{size}{rest}"
 
 

@@ -31,10 +31,11 @@ def _limit(study: Study, best: ArmAnalysis, source: str) -> Finding:
     busy, interval = roof.busy * 100, percent(roof.busy_interval)
     if roof.limit == "processor":
         gain = max(0.0, roof.processor.value / roof.rate.value - 1)
+        reached = f"of at most {could}" if gain > 0 else "all that they can do"  # a rate scatters about its ceiling
         return Finding(
             "limit-processor",
             "hardware",
-            f"The processor limits {best.name}: {cores} were {roof.busy:.0%} busy at {rate}, of at most {could}. Add cores or faster "
+            f"The processor limits {best.name}: {cores} were {roof.busy:.0%} busy at {rate}, {reached}. Add cores or faster "
             f"ones; a faster disk or network would gain at most {gain:.0%}.",
             busy,
             "%",
