@@ -25,6 +25,7 @@ from shardmill.engines.spark_errors import explain
 from shardmill.engines.spark_session import own_context, with_retries
 from shardmill.errors import UsageError
 from shardmill.isolation import portable
+from shardmill.sampling import sampled
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -211,8 +212,9 @@ def _run_partition(
             raise UsageError(
                 f"an executor runs shardmill {__version__} and the driver {driver_version}; install the same on both"
             )
-        for item in items:
-            yield work(item)
+        with sampled():
+            for item in items:
+                yield work(item)
     except Exception as error:  # noqa: BLE001 whatever `work` raises reaches the caller
         raised = _Raised.of(error, partition)
         alarm.add(raised)
