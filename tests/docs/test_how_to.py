@@ -30,7 +30,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _marked(page: Path) -> object:
-    marks = [pytest.mark.slow]
+    marks = [pytest.mark.slow, pytest.mark.timeout(1800)]
     text = page.read_text()
     if any("spark" in block.text and not _NOT_RUN & {*block.marks} for block in blocks(text)):
         marks.append(pytest.mark.spark)
@@ -74,7 +74,7 @@ def _follow(block: Block, folder: Path) -> None:
     command = [sys.executable, "-c", block.text] if block.language == "python" else ["bash", "-euc", block.text]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == expected, f"{block.text}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr, done.stderr
