@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,11 +74,26 @@ def test_without_a_log_only_what_is_full_can_be_told() -> None:
     assert network.parts == {}
 
 
-def test_without_samples_there_is_no_verdict() -> None:
+def test_without_samples_losses_are_told_and_nothing_else() -> None:
     spec = shape()
-    limits = found(spec, run_of(spec, sampled=False))
-    assert limits.limit == "not known"
-    assert limits.network_bytes_per_s is None
+    lost = found(spec, run_of(spec, before_s=6, elapsed_s=10, tasks=(3, 3), sampled=False))
+    assert (lost.limit, round(lost.share, 3)) == ("start-up", 0.7)
+    assert lost.parts.keys() == {"start-up", "too few tasks", "uneven tasks", "in tasks"}
+    assert sum(lost.parts.values()) == pytest.approx(1)
+    busy = found(spec, run_of(spec, before_s=1, elapsed_s=10, tasks=(8, 8), sampled=False))
+    assert busy.limit == "not known"
+    assert busy.network_bytes_per_s is None
+
+
+def test_samples_of_a_minute_do_not_speak_for_seconds_in_it() -> None:
+    spec = shape()
+    run = run_of(spec, before_s=1, elapsed_s=60, tasks=(20, 20), cpu_share=1.0)
+    minutes = tuple(
+        replace(run.usage[node], seconds=60.0, cpu_s=20.0, start=run.outcome.started_at) for node in range(2)
+    )
+    assert "in tasks" in found(spec, replace(run, usage=minutes)).parts
+    long = run_of(spec, before_s=1, elapsed_s=60, tasks=(50, 50), cpu_share=1.0)
+    assert "processor" in found(spec, replace(long, usage=minutes)).parts
 
 
 def test_the_verdict_of_repetitions_is_that_of_most() -> None:

@@ -6,7 +6,8 @@ The cores of a cluster are there from the driver's start to its end. That time, 
     too few      cores that the stage had no task for, since it has fewer tasks than there are cores
     uneven       cores idle although there were tasks enough: a last wave that does not fill them, stragglers
     processor    computing
-    waiting      in a task, and not computing: on storage, network, disk, or on the driver
+    waiting      in a task, and not computing: on storage, network, disk, the driver, or a core that others use
+    in tasks     the last two together, where no sample tells them apart
 
 The largest part is what limits: halving it gains the most. Of two that are alike, a loss comes before computing, since it
 can be had back without a faster machine. Where the stage is what takes the time (the last two), network or disk are named
@@ -23,23 +24,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from shardmill.clusters.base import ClusterSpec
+from shardmill.clusters.base import ClusterSpec, UsageSample
 from shardmill.clusters.machine_types import machine_type
 from shardmill.sweep.evidence import RunSeen
 from shardmill.sweep.row import SweepRow, UsageSummary, summarise_usage
 from shardmill.sweep.simulation.caps import disk_bytes_per_s
 
-Part = Literal["start-up", "too few tasks", "uneven tasks", "waiting", "processor"]
-Limit = Literal[Part, "network", "disk", "not known"]
+Part = Literal["start-up", "too few tasks", "uneven tasks", "waiting", "processor", "in tasks"]
+Limit = Literal["start-up", "too few tasks", "uneven tasks", "waiting", "processor", "network", "disk", "not known"]
 
-PARTS: Final[tuple[Part, ...]] = ("start-up", "too few tasks", "uneven tasks", "waiting", "processor")
+PARTS: Final[tuple[Part, ...]] = ("start-up", "too few tasks", "uneven tasks", "waiting", "processor", "in tasks")
 """In the order in which a tie is decided."""
 
 AT_CAP: Final = 0.8
 """Of what a machine can carry: from here on, network or disk is the limit. Usage is a mean over seconds to a minute, and a
 queue that is on average four fifths full was full for much of that time."""
 _LEAST_COVERED: Final = 0.5
-"""Of the stage, what samples must tell of, so that they can speak for it."""
+"""Of the stage, what samples must tell of, so that they can speak for it; and of the samples, what must lie in the stage."""
 _BUSY: Final = 0.7
 """Of all cores over a whole run without a log of its tasks: from here on, they are the limit, for start and end are in it."""
 _TIE: Final = 0.02
@@ -64,7 +65,8 @@ class Limits:
     share: float
     """The verdict's number: its part of the cores' time; for network and disk the share of what they can carry. 0 to 1."""
     parts: Mapping[Part, float]
-    """Parts of the cores' time; they add up to 1. Empty without a log of tasks or without samples of their processors."""
+    """Parts of the cores' time; they add up to 1. Empty without a log of tasks; without samples of their processors,
+    `in tasks` stands for `waiting` and `processor`."""
     network_bytes_per_s: float | None
     """In and out, all machines that run tasks together, during the longest stage. None: no source could tell."""
     disk_bytes_per_s: float | None
@@ -80,7 +82,8 @@ def limits_of(row: SweepRow, run: RunSeen, caps: MachineCaps | None = None) -> L
     if tasks is not None:
         seconds = tasks.finished_at - tasks.started_at
         stage = summarise_usage(run.usage, tasks.started_at, tasks.finished_at, row.cores)
-        usage = stage if stage is not None and stage.covered_s >= _LEAST_COVERED * seconds else None
+        told = stage is not None and stage.covered_s >= _LEAST_COVERED * seconds
+        usage = stage if told and _inside(run.usage, tasks.started_at, tasks.finished_at) >= _LEAST_COVERED else None
     network, disk = _flows(usage, row.nodes, caps or MachineCaps())
     parts = _parts(row, usage)
     limit, share = _verdict(parts, row.usage if tasks is None else None, network, disk)
@@ -135,19 +138,28 @@ def _flows(usage: UsageSummary | None, nodes: int, caps: MachineCaps) -> tuple[_
 
 def _parts(row: SweepRow, stage: UsageSummary | None) -> dict[Part, float]:
     tasks = row.tasks
-    if tasks is None or stage is None or row.elapsed_s <= 0:
+    if tasks is None or row.elapsed_s <= 0:
         return {}
     inside = min((tasks.finished_at - tasks.started_at) / row.elapsed_s, 1.0)
     few = min(max(1 - tasks.tasks / tasks.slots, 0.0), tasks.idle_share)
     worked = 1 - tasks.idle_share
-    computed = min(stage.cpu_share, worked)  # what executors do beside their tasks takes no time from these
-    return {
+    parts: dict[Part, float] = {
         "start-up": 1 - inside,
         "too few tasks": inside * few,
         "uneven tasks": inside * (tasks.idle_share - few),
-        "waiting": inside * (worked - computed),
-        "processor": inside * computed,
     }
+    if stage is None:
+        return parts | {"in tasks": inside * worked}
+    computed = min(stage.cpu_share, worked)  # what executors do beside their tasks takes no time from these
+    return parts | {"waiting": inside * (worked - computed), "processor": inside * computed}
+
+
+def _inside(samples: Sequence[UsageSample], start: float, end: float) -> float:
+    """Of the samples that tell of a stretch, the part that lies in it: one of a minute says little of ten seconds in it."""
+    told = [sample for sample in samples if sample.start < end and sample.start + sample.seconds > start]
+    whole = sum(sample.seconds for sample in told)
+    within = sum(min(sample.start + sample.seconds, end) - max(sample.start, start) for sample in told)
+    return within / whole if whole else 0.0
 
 
 def _verdict(
@@ -166,8 +178,8 @@ def _verdict(
             return "processor", min(whole.cpu_share, 1.0)
         return "not known", 0.0
     most = max(parts.values())
-    part = next(name for name in PARTS if parts[name] >= most - _TIE)
+    part = next(name for name in PARTS if parts.get(name, 0.0) >= most - _TIE)
     if full and part in ("processor", "waiting"):
         share, limit = max(full)
         return limit, share
-    return part, parts[part]
+    return ("not known", 0.0) if part == "in tasks" else (part, parts[part])

@@ -197,7 +197,6 @@ def test_shapes_that_differ_in_disks_alone_tell_of_disks(tmp_path: Path) -> None
 def test_what_limits_is_said(tmp_path: Path, kind: str, of_run: dict[str, Any]) -> None:
     made = sweep(tmp_path, steady, specs=[shape("2x1")], **of_run)
     assert [finding.kind for finding in made.findings if finding.kind.startswith("limit-")] == [kind]
-    assert made.findings[0].topics
 
 
 def test_runs_that_failed_are_listed_and_count_for_nothing(tmp_path: Path) -> None:
@@ -228,6 +227,9 @@ def test_single_runs_are_not_trusted(tmp_path: Path) -> None:
     made = sweep(tmp_path, steady, repetitions=1)
     assert "no-repetition" in kinds(made)
     assert not {"repetition", "fastest", "partitions-matter", "partitions-alike"} & kinds(made)
+    once = [finding for finding in made.findings if finding.kind == "partitions-once"]
+    assert len(once) == 3
+    assert once[0].sentence.startswith("Of single runs on 1x2, that with 4 partitions was the fastest")
     assert "once, which may be chance" in of(made, "fastest-not-told").sentence
 
 
@@ -238,12 +240,16 @@ def test_one_number_of_partitions_is_drawn_as_bars(tmp_path: Path) -> None:
     assert made.lead == "9 runs on 3 shapes."
 
 
-def predicted(folder: Path, *, checked: bool = True) -> Section:
+def predicted(folder: Path, *, checked: bool = True, counts: Sequence[int] = (4,)) -> Section:
     """The section of a sweep that was simulated: `small` takes 40 s, `big` 10."""
     specs = (shape("big", workers=4, usd_per_hour=40.0), shape("small", workers=1, usd_per_hour=2.0))
-    runs = [run_of(spec, 4, elapsed_s=seconds) for spec, seconds in zip(specs, (10.0, 40.0), strict=True)]
+    runs = [
+        run_of(spec, count, elapsed_s=seconds + 10 / count - 2.5)
+        for spec, seconds in zip(specs, (10.0, 40.0), strict=True)
+        for count in counts
+    ]
     made = [
-        replace(row, run=f"predicted-{row.shape}", predicted=True, predicted_low_s=0.9 * row.elapsed_s, usage=None,
+        replace(row, run=f"predicted-{row.shape}-p{row.partitions}", predicted=True, predicted_low_s=0.9 * row.elapsed_s, usage=None,
                 predicted_high_s=1.2 * row.elapsed_s, tasks=None, cluster="", limited_by="CPU", notes="It is <large>.")
         for row in rows(specs, [renamed(run, place) for place, run in enumerate(runs)])
     ]  # fmt: skip
@@ -277,6 +283,12 @@ def test_predictions_stand_beside_what_was_measured(tmp_path: Path) -> None:
     assert error.number == pytest.approx(10)
     assert "missed by 10% in the median; images over cores and rate, by 40%" in error.sentence
     assert "100% lie within their range of 90%" in text(made)
+    assert "partitions-predicted" not in kinds(made)
+    several = predicted(tmp_path / "several", counts=(1, 4))
+    suggested = [finding for finding in several.findings if finding.kind == "partitions-predicted"]
+    assert suggested[1].sentence == (
+        "Predicted, not measured: small is fastest with 4 partitions, of those asked for: 40.0 s a run."
+    )
     unchecked = predicted(tmp_path / "unchecked", checked=False)
     assert "prediction-unchecked" in kinds(unchecked)
     assert "prediction-error" not in kinds(unchecked)

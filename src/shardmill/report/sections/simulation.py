@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from statistics import median
 from typing import Final
@@ -31,7 +32,7 @@ def predicted_figure(rows: Sequence[SweepRow]) -> Element:
             measured.setdefault(_cell(row), []).append(row.elapsed_s)
     pairs = [(row, median(measured[_cell(row)])) for row in made if _cell(row) in measured]
     behind = _table(made, measured)
-    notes = [note(sentence) for sentence in dict.fromkeys(row.notes for row in made if row.notes)]
+    notes = [note(sentence) for sentence in _notes(made)]
     if not pairs:
         return element("div", behind, *notes)
     errors = [abs(row.elapsed_s / seconds - 1) for row, seconds in pairs]
@@ -56,6 +57,21 @@ def predicted_figure(rows: Sequence[SweepRow]) -> Element:
     )
     names = legend([(shape, hue) for hue, shape in enumerate(shapes)], ("a mark: the median of the runs of one kind",))
     return element("div", figure(plot, caption, legend=names), behind, *notes)
+
+
+def _notes(made: Sequence[SweepRow]) -> list[str]:
+    """What to bear in mind of all predictions together, then of single shapes."""
+    by_shape: dict[str, list[str]] = {}
+    for row in made:
+        own = by_shape.setdefault(row.shape, [])
+        own += [each for each in re.split(r"(?<=\.) ", row.notes) if each and each not in own]
+    common = [each for each in next(iter(by_shape.values())) if all(each in own for own in by_shape.values())]
+    single = [
+        f"{shape}: {' '.join(each for each in own if each not in common)}"
+        for shape, own in by_shape.items()
+        if set(own) - set(common)
+    ]
+    return [each for each in (" ".join(common), *single) if each]
 
 
 def _series(shape: str, hue: int, pairs: Sequence[tuple[SweepRow, float]]) -> Series:

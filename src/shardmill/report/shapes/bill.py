@@ -10,7 +10,7 @@ from shardmill.report.quantity import quantity, rounded
 from shardmill.report.section import folded, table
 from shardmill.report.shapes.study import Study, middle
 from shardmill.sweep.cells import CellRuns, partitions_words
-from shardmill.sweep.limits import PARTS, Limit, Limits
+from shardmill.sweep.limits import PARTS, Limit, Limits, Part
 from shardmill.sweep.row import SweepRow
 from shardmill.units import format_bytes, format_seconds
 
@@ -33,9 +33,19 @@ LIMIT_WORDS: Final[dict[Limit, tuple[str, str]]] = {
     "processor": ("processor", "of the cores' time is computing; more or faster cores gain most"),
     "network": ("network", "of what the machines' network carries is used; more machines, or larger ones, gain most"),
     "disk": ("disk", "of what the machines' disks carry is used; faster or larger disks gain most"),
-    "not known": (UNKNOWN, "there is neither a log of the tasks nor a sample of the machines to tell by"),
+    "not known": (UNKNOWN, "there is no log of the tasks, or no sample of the machines short enough, to tell by"),
 }
 """What each verdict is called, and what its number is a share of."""
+
+PART_WORDS: Final[dict[Part, str]] = {
+    "start-up": "start-up and end",
+    "too few tasks": "too few tasks",
+    "uneven tasks": "uneven tasks",
+    "waiting": "waiting",
+    "processor": "processor",
+    "in tasks": "in tasks",
+}
+"""What each part of the cores' time is called."""
 
 
 def bill(study: Study) -> Element:
@@ -76,11 +86,12 @@ def limits_table(study: Study) -> Element:
 def parts_table(study: Study) -> Element:
     """Where the cores' time goes, for every cell, with the flows of network and disk."""
     rows = []
+    shown = [part for part in PARTS if any(part in found.parts for found in study.limits.values())]
     for cell in study.cells:
         found = study.limits[cell.cell]
-        parts = [f"{found.parts[part]:.0%}" if found.parts else UNKNOWN for part in PARTS]
+        parts = [f"{found.parts[part]:.0%}" if part in found.parts else UNKNOWN for part in shown]
         rows.append((study.name(cell.cell), *parts, _flow(found, "network"), _flow(found, "disk")))
-    columns = ("shape", *(LIMIT_WORDS[part][0] for part in PARTS), "network in the stage", "disk in the stage")
+    columns = ("shape", *(PART_WORDS[part] for part in shown), "network in the stage", "disk in the stage")
     caption = "Where the time of the cores goes, by combination."
     return table(columns, rows, caption=caption, numeric=range(1, len(columns)))
 

@@ -18,10 +18,9 @@ from shardmill.sweep.row import SweepRow
 from shardmill.units import format_count, format_seconds
 
 _TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
-    "start-up": ("shape",),
-    "too few tasks": ("partitions", "shape"),
-    "uneven tasks": ("partitions", "shape"),
-    "disk": ("disk", "shape"),
+    "too few tasks": ("partitions",),
+    "uneven tasks": ("partitions",),
+    "disk": ("disk",),
 }
 Value = Callable[[SweepRow], float | None]
 
@@ -108,7 +107,7 @@ def _partitions(study: Study, source: str) -> list[Finding]:
     if not told:
         widest = max((one.interval[1] for s in several for one in s.tried if one.interval), default=None)
         if widest is None:
-            return []
+            return [_tried_once(one, source) for one in several]
         tried = sorted({one.partitions for s in several for one in s.tried if one.partitions is not None})
         sentence = (
             f"Between {tried[0]:,} and {tried[-1]:,} partitions, no difference could be told on "
@@ -117,6 +116,14 @@ def _partitions(study: Study, source: str) -> list[Finding]:
         )
         return [Finding("partitions-alike", "batch", sentence, 100 * widest, "%", None, source, ("partitions",))]
     return [_suggested(one, source) for one in told]
+
+
+def _tried_once(one: Suggestion, source: str) -> Finding:
+    sentence = (
+        f"Of single runs on {one.shape}, that with {counted_partitions(one.best.partitions)} was the fastest, which may be "
+        "chance: repetitions would tell."
+    )
+    return Finding("partitions-once", "batch", sentence, one.best.elapsed_s, "s", None, source, ("partitions",))
 
 
 def _suggested(one: Suggestion, source: str) -> Finding:
@@ -154,7 +161,7 @@ def _limits(study: Study, source: str) -> list[Finding]:
                 "%",
                 None,
                 source,
-                _TOPICS.get(limit, ("shape",)),
+                _TOPICS.get(limit, ()),
             )
         )
     return sentences

@@ -13,7 +13,7 @@ from shardmill.report.plot.timeline import Lane, Span, timeline
 from shardmill.report.plot.xy import Mark, Series, xy_plot
 from shardmill.report.quantity import quantity
 from shardmill.report.section import figure, panels, table
-from shardmill.report.shapes.bill import LIMIT_WORDS, parts_table
+from shardmill.report.shapes.bill import PART_WORDS, parts_table
 from shardmill.report.shapes.study import Study, known_values, middle
 from shardmill.sweep.cells import CellRuns, by_shape
 from shardmill.sweep.limits import PARTS, Part
@@ -29,6 +29,7 @@ _PART_HUES: Final[dict[Part, int]] = {
     "uneven tasks": 3,
     "waiting": 4,
     "processor": 0,
+    "in tasks": 1,
 }
 _SOURCES: Final[dict[Source, str]] = {
     "shape": "shape",
@@ -122,15 +123,17 @@ def tasks_on_cores(study: Study) -> Element | None:
 
 def where_time_goes(study: Study) -> Element | None:
     """The cores' time of each shape, shared out; None where no log and samples tell it."""
-    lanes = []
+    lanes: list[Lane] = []
+    seen: set[Part] = set()
     for shape in study.shapes:
         parts = study.limits[study.chosen(shape).cell].parts
         spans, end = [], 0.0
         for part in PARTS if parts else ():
-            begin, end = end, end + 100 * parts[part]
+            begin, end = end, end + 100 * parts.get(part, 0.0)
             if end - begin >= 0.5:
-                tip = f"{shape}: {LIMIT_WORDS[part][0]} {parts[part]:.0%}"
+                tip = f"{shape}: {PART_WORDS[part]} {parts[part]:.0%}"
                 spans.append(Span(begin, end, tip, _PART_HUES[part]))
+        seen |= parts.keys()
         if spans:
             lanes.append(Lane(study.shape_name(shape), tuple(spans)))
     if not lanes:
@@ -142,7 +145,7 @@ def where_time_goes(study: Study) -> Element | None:
         + " "
         + "; ".join(f"{lane.name}: " + ", ".join(span.tip.partition(": ")[2] for span in lane.spans) for lane in lanes)
     )
-    names = legend([(LIMIT_WORDS[part][0], _PART_HUES[part]) for part in PARTS])
+    names = legend([(PART_WORDS[part], _PART_HUES[part]) for part in PARTS if part in seen])
     return figure(timeline(lanes, axis, description=described), caption, parts_table(study), legend=names)
 
 

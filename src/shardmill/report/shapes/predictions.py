@@ -18,6 +18,7 @@ from shardmill.report.shapes.bill import bill
 from shardmill.report.shapes.plots import time_and_cost
 from shardmill.report.shapes.study import Study, read_predictions
 from shardmill.runs import Run
+from shardmill.sweep.cells import counted_partitions
 from shardmill.sweep.row import SweepRow
 from shardmill.sweep.simulation.record import Simulated
 from shardmill.sweep.simulation.validation import LEFT_OUT, Validation
@@ -145,6 +146,8 @@ def _findings(study: Study, simulated: Simulated, source: str) -> tuple[Finding,
         found.append(
             Finding(f"{kind}-predicted", use, sentence, values[best.run], unit, interval, source, ("shape",), _LEVEL)
         )
+    if study.several_partitions:
+        found += [_partitions(study, shape, source) for shape in study.shapes]
     checked = simulated.validation
     if checked is None:
         sentence = "The simulation could not be checked: no run of its calibration is unlike the others."
@@ -156,3 +159,12 @@ def _findings(study: Study, simulated: Simulated, source: str) -> tuple[Finding,
         )
         found.append(Finding("prediction-error", "trust", sentence, 100 * checked.median_error, "%", None, source))
     return tuple(found)
+
+
+def _partitions(study: Study, shape: str, source: str) -> Finding:
+    cell = study.chosen(shape)
+    sentence = (
+        f"Predicted, not measured: {shape} is fastest with {counted_partitions(cell.cell.partitions)}, of those asked for: "
+        f"{format_seconds(cell.elapsed_s)} a run."
+    )
+    return Finding("partitions-predicted", "batch", sentence, cell.elapsed_s, "s", None, source, ("partitions",))
