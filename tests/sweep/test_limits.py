@@ -43,6 +43,14 @@ def test_the_largest_part_limits(case: str, share: float, run: dict[str, Any]) -
     assert limits.share == pytest.approx(share)
 
 
+def test_what_executors_do_beside_their_tasks_takes_nothing_from_these() -> None:
+    spec = shape()
+    parts = found(spec, run_of(spec, before_s=2, elapsed_s=10, tasks=(4, 4, 4, 4), cpu_share=1.4)).parts
+    assert parts["processor"] == pytest.approx(0.8)
+    assert parts["waiting"] == pytest.approx(0)
+    assert sum(parts.values()) == pytest.approx(1)
+
+
 def test_network_and_disk_limit_when_they_are_near_what_machines_carry() -> None:
     spec = shape()
     run = run_of(spec, before_s=1, elapsed_s=10, tasks=(4, 4, 4, 4), cpu_share=0.4, network=100e6, disk=10e6)

@@ -80,6 +80,15 @@ def test_intervals_cover_what_was_planted() -> None:
         assert held >= 52, source
 
 
+def test_intervals_of_weak_effects_do_not_lie_above_them() -> None:
+    """The noise of the cell means is in a bootstrap twice: uncorrected, more of them would."""
+    weak = (-0.06, 0.0, 0.06)
+    spreads = [sweep(seed, shapes=weak, noise=0.1, repetitions=2) for seed in range(100)]
+    true = math.sqrt(0.0024)
+    above = [one for spread in spreads if (one := component(spread, "shape").interval) is not None and one[0] > true]
+    assert len(above) <= 5
+
+
 def test_no_effect_is_not_taken_for_one() -> None:
     spreads = [sweep(seed, shapes=(0, 0, 0), partitions=dict.fromkeys((1, 2, 4), 0.0), noise=0.1) for seed in range(40)]
     shares = [component(spread, "repetition").share or 0.0 for spread in spreads]
