@@ -51,6 +51,18 @@ SECTIONS: Final[Mapping[str, Plugin]] = {
     "sweep": Plugin("shardmill.report.sections.sweep:section"),
 }
 """What a report tells of each kind of run: a function that takes the opened `Run` and returns a `report.section.Section`."""
+DISPLAYS: Final[Mapping[str, Plugin]] = {
+    "AdviseResult": Plugin("shardmill.display.pages:advised"),
+    "BenchPickResult": Plugin("shardmill.display.shapes:bench_picked"),
+    "ModelResult": Plugin("shardmill.display.speeds:modelled"),
+    "PickResult": Plugin("shardmill.display.shapes:picked"),
+    "PrepareResult": Plugin("shardmill.display.sets:prepared"),
+    "ReportResult": Plugin("shardmill.display.pages:reported"),
+    "ShowResult": Plugin("shardmill.display.sets:shown"),
+    "SpeedtestResult": Plugin("shardmill.display.speeds:measured"),
+    "VerifyResult": Plugin("shardmill.display.sets:verified"),
+}
+"""What a notebook shows of each result, by its class: a function that takes it and returns HTML; see `shown.Shown`."""
 STORES: Final[Mapping[str, Plugin]] = {
     "gs": Plugin("shardmill.storage.gcs:GcsClient", extra="gcp"),
     "s3": Plugin("shardmill.storage.s3:S3Client", extra="aws"),

@@ -27,6 +27,8 @@ _HEAD: Final = """\
 <style>{css}</style>
 </head>
 """
+_PARTS: Final = "/* parts.css */\n"
+"""Where the style of the page takes in that of the parts, which notebooks use too."""
 _ADVICE: Final = "what-to-do"
 _ICON: Final = '<link rel="icon" href="data:,">\n'
 
@@ -54,7 +56,7 @@ def render(page: Page) -> str:
     ids = [section.id for section in page.sections]
     if len(set(ids)) != len(ids):
         raise ValueError(f"sections share an id: {ids}")
-    css, script = _asset("page.css"), _asset("page.js")
+    css, script = _asset("page.css").replace(_PARTS, _asset("parts.css")), _asset("page.js")
     head = _HEAD.format(
         style=_hash(css),
         script=_hash(script),
@@ -114,7 +116,7 @@ def _in_short(advice: Sequence[UseAdvice], titles: dict[str, str]) -> Element:
     return element(
         "section",
         element("h2", "In short"),
-        element("ul", *(_finding(finding, titles) for finding in first), class_="findings"),
+        findings_list(first, titles),
         more,
         id="in-short",
         class_="advice",
@@ -131,16 +133,17 @@ def advice_parts(advice: Sequence[UseAdvice], titles: dict[str, str]) -> list[No
         element(
             "div",
             element("h3", one.title, element("span", one.explanation, class_="soft")),
-            *(
-                [element("ul", *(_finding(each, titles) for each in one.findings), class_="findings")]
-                if one.findings
-                else []
-            ),
+            *([findings_list(one.findings, titles)] if one.findings else []),
             *([_gaps(one.gaps)] if one.gaps else []),
             class_="use",
         )
         for one in advice
     ]
+
+
+def findings_list(findings: Sequence[Finding], titles: dict[str, str]) -> Element:
+    """Each with its number in the margin, and a link to its section where `titles` names that."""
+    return element("ul", *(_finding(finding, titles) for finding in findings), class_="findings")
 
 
 def _gaps(gaps: Sequence[Gap]) -> Element:

@@ -10,6 +10,7 @@ from typing import Final
 from shardmill.model.analysis import Analysis, ArmAnalysis
 from shardmill.model.regression import Fit
 from shardmill.report.quantity import between, quantity
+from shardmill.shown import Shown
 from shardmill.units import format_count, printable
 
 Interval = tuple[float, float]
@@ -88,7 +89,7 @@ class SpeedUp:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelResult:
+class ModelResult(Shown):
     """What `model` found."""
 
     runs: tuple[str, ...]

@@ -21,6 +21,7 @@ from shardmill.registry import SEARCH_STRATEGIES, load
 from shardmill.search.base import Goal, Objective
 from shardmill.search.bench import Search, Summary, run_search, summarise
 from shardmill.search.replay import workloads
+from shardmill.shown import Shown
 from shardmill.traces import TraceRow, read_trace
 from shardmill.units import format_count, format_seconds, in_range, printable
 
@@ -30,7 +31,7 @@ Failures = Literal["paid", "left-out"]
 
 
 @dataclass(frozen=True, slots=True)
-class BenchPickResult:
+class BenchPickResult(Shown):
     """How each strategy did."""
 
     traces: tuple[str, ...]

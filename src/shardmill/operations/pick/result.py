@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from shardmill.search.base import Problem, Trial
 from shardmill.search.loop import Ending, Paid, Step
 from shardmill.search.shapes import Shape
+from shardmill.shown import Shown
 from shardmill.units import format_count, format_seconds, printable
 
 
@@ -49,7 +50,7 @@ class ShapeBelief:
 
 
 @dataclass(frozen=True, slots=True)
-class PickResult:
+class PickResult(Shown):
     """The choice, how sure it is, and what it cost."""
 
     workload: str

@@ -11,10 +11,11 @@ from shardmill.operations.prepare.finish import Findings
 from shardmill.operations.prepare.planning import Draft, largest_shard
 from shardmill.operations.prepare.samples import ShardSummary
 from shardmill.plan.store import Plan
+from shardmill.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
-class PrepareResult:
+class PrepareResult(Shown):
     """What a run made, or would make."""
 
     dest: str

@@ -10,11 +10,12 @@ from shardmill.errors import UsageError
 from shardmill.operations.report.parts import advice_of, opened, sections_of
 from shardmill.report.advice import UseAdvice
 from shardmill.report.finding import Finding
+from shardmill.shown import Shown
 from shardmill.units import format_count, printable
 
 
 @dataclass(frozen=True, slots=True)
-class AdviseResult:
+class AdviseResult(Shown):
     """What was found and what could not be told, by use."""
 
     runs: tuple[str, ...]

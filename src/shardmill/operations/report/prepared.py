@@ -35,12 +35,12 @@ def prepared_section(dest: str, id_: str) -> Section:
     """
     with tempfile.TemporaryDirectory(prefix="shardmill-report-") as scratch:
         shown = show(dest, output=str(Path(scratch) / "sheet.png"))
-        sheet = _sheet(Path(shown.sheet), shown)
+        sheet = sheet_figure(Path(shown.sheet), shown)
     manifest = Dataset.open(dest).manifest
     facts = shown.facts
     parts: list[Node] = [definitions(_facts(facts, shown, manifest)), sheet]
     if len(facts.classes) > 1 and all(entry.count is not None for entry in facts.classes):
-        parts.append(_classes(facts))
+        parts.append(classes_figure(facts))
     if facts.failures:
         parts.append(_failures(facts))
     return Section(
@@ -112,11 +112,12 @@ def _facts(facts: SetFacts, shown: ShowResult, manifest: Mapping[str, Any] | Non
     return entries
 
 
-def _sheet(path: Path, shown: ShowResult) -> Element:
+def sheet_figure(path: Path, shown: ShowResult, widest: int = _MOST_PIXELS) -> Element:
+    """The contact sheet in the file `path`, at most `widest` pixels wide."""
     with Image.open(path) as opened:
         sheet = opened.convert("RGB")
-    if sheet.width > _MOST_PIXELS:
-        sheet = sheet.resize((_MOST_PIXELS, round(sheet.height * _MOST_PIXELS / sheet.width)), Image.Resampling.LANCZOS)
+    if sheet.width > widest:
+        sheet = sheet.resize((widest, round(sheet.height * widest / sheet.width)), Image.Resampling.LANCZOS)
     file = BytesIO()
     sheet.save(file, "JPEG", quality=86, optimize=True, progressive=True)
     alternative = f"Contact sheet: {format_count(shown.shown, 'image')} of {shown.name}, ordered by class"
@@ -126,7 +127,8 @@ def _sheet(path: Path, shown: ShowResult) -> Element:
     )
 
 
-def _classes(facts: SetFacts) -> Element:
+def classes_figure(facts: SetFacts) -> Element:
+    """How many images each class has."""
     ordered = sorted(facts.classes, key=lambda entry: (-(entry.count or 0), entry.label))
     shown = ordered[:_MOST_CLASSES]
     caption = "Images in each class" + (

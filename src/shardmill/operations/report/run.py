@@ -15,13 +15,14 @@ from shardmill.operations.report.parts import advice_of, opened, sections_of
 from shardmill.report.finding import Finding
 from shardmill.report.page import Page, render
 from shardmill.runs import Run
+from shardmill.shown import Shown
 from shardmill.units import format_count
 
 _OURS: Final = 'name="generator" content="shardmill '
 
 
 @dataclass(frozen=True, slots=True)
-class ReportResult:
+class ReportResult(Shown):
     """The page that was written."""
 
     page: str

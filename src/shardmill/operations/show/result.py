@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shardmill.operations.show.facts import SetFacts
+from shardmill.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
-class ShowResult:
+class ShowResult(Shown):
     """What `show` saw, and where it drew it."""
 
     dest: str

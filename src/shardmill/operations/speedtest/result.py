@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from shardmill.shown import Shown
 from shardmill.speedtest.record import Cell
 from shardmill.speedtest.summary import CellSummary, quartiles, speed_up
 from shardmill.units import format_count, format_seconds, printable
@@ -16,7 +17,7 @@ _LEGEND: Final = "median of {} ± half the width of their middle half"
 
 
 @dataclass(frozen=True, slots=True)
-class SpeedtestResult:
+class SpeedtestResult(Shown):
     """What was measured; the rows themselves are in `results`."""
 
     out: str

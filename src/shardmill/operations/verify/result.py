@@ -28,6 +28,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from shardmill.shown import Shown
 from shardmill.units import format_bytes, format_count, format_seconds, printable
 
 MOST_SHOWN: Final = 50
@@ -71,7 +72,7 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class VerifyResult:
+class VerifyResult(Shown):
     """What was looked at and what was found; after a repair, what is still wrong."""
 
     dest: str

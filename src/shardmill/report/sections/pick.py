@@ -54,17 +54,18 @@ def section(run: Run) -> Section:
     """What the search of `run` picked, how sure it is, and how it got there."""
     result = _result(run)
     name = section_id("pick", run.path.name)
-    best = result["best"]
     lead = f"{format_count(len(result['trials']), 'run')} of {format_count(len(result['shapes']), 'shape')} of {result['workload']}."
+    title = f"The right shape: {result['workload']}"
+    return Section(name, title, tuple(pick_parts(result)), tuple(pick_findings(result, name)), lead)
+
+
+def pick_parts(result: Mapping[str, Any]) -> list[Node]:
+    """How it ended, the pick, the figure and the runs; `result` is a `PickResult` in plain values."""
     parts: list[Node] = [paragraph(_ENDINGS.get(result["ending"], ""))]
-    if best is not None:
+    if result["best"] is not None:
         parts.append(definitions(_facts(result)))
-    parts += [figure(panels(_panels(result)), _caption(result), _belief_table(result), legend=_legend(result))]
-    parts.append(note(_HOW_TO_READ))
-    parts.append(_trial_table(result))
-    return Section(
-        name, f"The right shape: {result['workload']}", tuple(parts), tuple(pick_findings(result, name)), lead
-    )
+    parts.append(figure(panels(_panels(result)), _caption(result), _belief_table(result), legend=_legend(result)))
+    return [*parts, note(_HOW_TO_READ), _trial_table(result)]
 
 
 _HOW_TO_READ: Final = (
