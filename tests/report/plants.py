@@ -185,6 +185,10 @@ PLANTS: Final[dict[str, tuple[Case, Case]]] = {
         said(grid(formats=("tfrecord",), batch_sizes=(1, 2, 4), num_batches=(8,))),
         said(grid(formats=("tfrecord",), batch_sizes=(256, 512), num_batches=(8,))),
     ),
+    "batch-size-same": (
+        said(grid(formats=("tfrecord",), batch_sizes=(2, 4), num_batches=(8,), noise=0.6, seed=3)),
+        said(grid(formats=("tfrecord",), batch_sizes=(1, 2, 4), num_batches=(8,))),
+    ),
     "batch-size-best": (
         said(changed(grid(formats=("tfrecord",), batch_sizes=(2, 8, 64), num_batches=(4,)), taking(2.5))),
         said(grid(formats=("tfrecord",), batch_sizes=(2, 8, 64), num_batches=(4,))),

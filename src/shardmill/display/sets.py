@@ -35,12 +35,11 @@ def prepared(result: PrepareResult) -> str:
             f"{result.dest}: {format_count(result.written, 'record')} in {size}, in {format_seconds(result.seconds)}"
         )
     columns = [name for name in ("shards", "listed", "written", "skipped", "failed") if _any_has(result, name)]
+    caption = "What would become of the inputs" if result.dry_run else "What became of the inputs"
     rows = [
         [split or "all", *(f"{counts.get(name, 0):,}" for name in columns)] for split, counts in result.splits.items()
     ]
-    parts: list[Node] = [
-        table(("split", *columns), rows, caption="What became of the inputs", numeric=range(1, len(columns) + 1))
-    ]
+    parts: list[Node] = [table(("split", *columns), rows, caption=caption, numeric=range(1, len(columns) + 1))]
     if result.failures:
         failures = table(("input", "reason"), result.failures[:_MOST_ROWS], caption="The first inputs that failed")
         parts.append(folded(f"{format_count(result.failed, 'input')} failed", failures))

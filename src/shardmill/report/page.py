@@ -10,7 +10,7 @@ from importlib import resources
 from typing import Final
 
 from shardmill.report.advice import Gap, UseAdvice
-from shardmill.report.finding import Finding
+from shardmill.report.finding import USES, Finding
 from shardmill.report.html import Element, Node, element, write
 from shardmill.report.section import Section
 
@@ -108,10 +108,16 @@ def _body(page: Page) -> Element:
     return element("body", *parts)
 
 
+def leading(findings: Sequence[Finding]) -> list[Finding]:
+    """The first of each use, in the order of uses; those about trust only where there are no others."""
+    first = [next((one for one in findings if one.use == use), None) for use in USES]
+    known = [one for one in first if one is not None]
+    return [one for one in known if one.use != "trust"] or known[:1]
+
+
 def _in_short(advice: Sequence[UseAdvice], titles: dict[str, str]) -> Element:
     """The first finding of each use."""
-    first = [one.findings[0] for one in advice if one.findings and one.use != "trust"]
-    first = first or [one.findings[0] for one in advice if one.findings][:1]
+    first = leading([finding for one in advice for finding in one.findings])
     more = element("p", element("a", "All that was found, and what could not be told", href=f"#{_ADVICE}"))
     return element(
         "section",

@@ -269,6 +269,7 @@ def _trial_marks(
     by_label = {shape["shape"]: shape for shape in members}
     key = "run_usd" if result["objective"] == "cost" else "runtime_s"
     parts: list[Node] = []
+    numbers: dict[tuple[float, float], list[str]] = {}  # runs at one place share a label
     for number, trial in enumerate(result["trials"], start=1):
         shape = by_label.get(trial["shape"])
         if shape is None:
@@ -284,8 +285,9 @@ def _trial_marks(
         mark = marker(
             hue if ended else 4, x, y, 6 if chosen else 4.6, class_="median near" if chosen else "median", tip=tip
         )
-        parts += [mark, label(str(number), x + 8, y - 6, class_="value")]
-    return parts
+        parts.append(mark)
+        numbers.setdefault((round(x), round(y)), []).append(str(number))
+    return parts + [label(", ".join(names), x + 8, y - 6, class_="value") for (x, y), names in numbers.items()]
 
 
 def _describe(result: Mapping[str, Any]) -> str:

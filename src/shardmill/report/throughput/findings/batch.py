@@ -210,6 +210,18 @@ def _batch_sizes(best: ArmAnalysis, source: str) -> Iterator[Finding]:
             source,
             ("batch size",),
         )
+    elif not found.sure:
+        yield Finding(
+            "batch-size-same",
+            "batch",
+            f"Between batches of {other} and of {top} no difference can be told: the latter give {quantity(value, 'x', bare=True)} times "
+            "the throughput in these passes.",
+            value,
+            "x",
+            bounded(interval),
+            source,
+            ("batch size",),
+        )
     elif top == max(rates):
         yield Finding(
             "batch-size-largest",
