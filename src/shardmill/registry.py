@@ -60,6 +60,7 @@ DISPLAYS: Final[Mapping[str, Plugin]] = {
     "ReportResult": Plugin("shardmill.display.pages:reported"),
     "ShowResult": Plugin("shardmill.display.sets:shown"),
     "SpeedtestResult": Plugin("shardmill.display.speeds:measured"),
+    "SweepResult": Plugin("shardmill.display.shapes:swept"),
     "VerifyResult": Plugin("shardmill.display.sets:verified"),
 }
 """What a notebook shows of each result, by its class: a function that takes it and returns HTML; see `shown.Shown`."""

@@ -11,12 +11,14 @@ from PIL import Image
 
 import shardmill
 from shardmill.operations.speedtest.result import SpeedtestResult
+from shardmill.operations.sweep.result import PlanLine, SweepResult
 from shardmill.registry import DISPLAYS
 from shardmill.speedtest.summary import summarise
 from tests.browser import opened
 from tests.report.speed_test import measurements, write_run
 from tests.report.test_html import Reader
 from tests.search.jobs import cpu_bound, rows_of, trace_of
+from tests.sweep.made import renamed, run_folder, run_of, shape
 
 EVIL = "<script>document.title='x'<"
 """Would be markup, and stays within what a folder may be called."""
@@ -49,13 +51,20 @@ class Made:
         trace = trace_of(root / "trace.csv", rows_of(EVIL, cpu_bound))
         self.picked = shardmill.pick(trace=trace)
         self.benched = shardmill.bench_pick(trace, seeds=1, strategy=["random", "coordinate"], workers=1)
+        specs = (shape("1x2", workers=1, cores=2), shape("2x1"))
+        runs = [renamed(run_of(spec, elapsed_s=8.0 + place), place) for place, spec in enumerate((*specs, *specs))]
+        self.swept = SweepResult(
+            out=str(run_folder(root / "sweep", specs, runs).path), workload=EVIL, results=None, trace=None, dry_run=False, runs=4,
+            made=4, left=0, rows=(), lines=(), clusters=(), spent_usd=None, prices="", notes=("of <late>",), seconds=60.0,
+            plan=(PlanLine("1x2", 2, 90.0, 3.6, 0.09),),
+        )  # fmt: skip
         self.reported = shardmill.report(str(shards), str(self.run), output=str(root / "a page.html"))
         self.advised = shardmill.advise(str(self.run))
         self.of_class = {
             type(one).__name__: one
             for one in (
                 self.prepared, self.shown, self.verified, self.measured, self.modelled, self.picked, self.benched,
-                self.reported, self.advised,
+                self.reported, self.advised, self.swept,
             )
         }  # fmt: skip
 
@@ -103,6 +112,9 @@ SHOWN: list[tuple[Callable[[Made], Any], list[str], int]] = [
     (lambda made: made.one_size, [f"{EVIL}-tfrecord", "whiskers: the middle half"], 1),
     (lambda made: made.modelled, ["per image", "95% interval", "the strongest is", "ceilings", "read as source files"], 2),
     (lambda made: made.picked, [f"{EVIL}: pick ", "The runs that were paid for", "Expected cost"], 1),
+    (lambda made: made.swept, [f"{EVIL}: 4 runs", "of <late>", "2x1"], 1),
+    (lambda made: replace(made.swept, dry_run=True), ["What it would make", "$0.09"], 0),
+    (lambda made: replace(made.swept, out="/nowhere"), ["holds no run.json"], 0),
     (lambda made: made.benched, ["coordinate", "runs until a trial was within 10%"], 1),
     (lambda made: made.reported, ["A report of 2 runs", "a page.html", "findings in all"], 0),
     (lambda made: made.advised, ["Batch jobs", "Could not be told", "shardmill sweep"], 0),

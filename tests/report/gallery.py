@@ -90,7 +90,7 @@ def _plots() -> Section:
         ),
         (
             Finding(
-                "fastest",
+                "fastest-combination",
                 "batch",
                 "Read TFRecord shards in batches of 64: 5,432 images/s.",
                 5432.1,

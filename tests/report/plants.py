@@ -24,6 +24,7 @@ from shardmill.report.throughput.study import ReadSet, study
 from shardmill.runs import open_run
 from shardmill.speedtest.record import Measurement
 from tests.report.speed_test import CORES, PER_IMAGE, measurements, write_run
+from tests.report.sweep_plants import SWEEP_PLANTS
 
 Rows = list[Measurement]
 Case = Callable[[], Sequence[Finding | Gap]]
@@ -168,7 +169,7 @@ def _sweep_says(topic: Any) -> Finding:
 
 PLANTS: Final[dict[str, tuple[Case, Case]]] = {
     # batch
-    "fastest": (said(_MEASURED), said(list)),
+    "fastest-combination": (said(_MEASURED), said(list)),
     "strongest-factor": (said(grid(formats=("tfrecord",))), said(grid(**_FLAT))),
     "format-faster": (said(_TWO_FORMATS()), said(_TWO_FORMATS(per_image=_ALIKE))),
     "format-same": (said(_TWO_FORMATS(per_image=_ALIKE)), said(_TWO_FORMATS())),
@@ -234,12 +235,12 @@ PLANTS: Final[dict[str, tuple[Case, Case]]] = {
     "machine-sooner": (machines(1.3), machines(1.0)),
     "machine-as-soon": (machines(1.0), machines(1.3)),
     # hardware
-    "limit-processor": (said(grid(noise=0.01)), said(grid(noise=0.01), cores=16)),
-    "limit-reading": (
+    "processor-limits": (said(grid(noise=0.01)), said(grid(noise=0.01), cores=16)),
+    "reading-limits": (
         said(grid(formats=("tfrecord",), caches=("cold",), decode=(True, False), num_batches=(32,), noise=0.01)),
         said(grid(formats=("tfrecord",), caches=("warm",), decode=(True, False), num_batches=(32,), noise=0.01)),
     ),
-    "limit-waiting": (said(grid(noise=0.01), cores=16), said(grid(noise=0.01))),
+    "nothing-is-full": (said(grid(noise=0.01), cores=16), said(grid(noise=0.01))),
     "disk-slow": (
         said(_TWO_LEVELS(caches=("warm", "cold"))),
         said(_TWO_LEVELS(caches=("warm", "cold"), per_image=dict.fromkeys(PER_IMAGE, 2e-3)), cores=1),
@@ -326,3 +327,4 @@ PLANTS: Final[dict[str, tuple[Case, Case]]] = {
     ),
 }
 """By kind: in the first it must stand, in the second it must not."""
+PLANTS.update(SWEEP_PLANTS)

@@ -6,12 +6,21 @@ import math
 from dataclasses import asdict
 
 from shardmill.display.frame import framed
+from shardmill.errors import ShardmillError
 from shardmill.operations.pick.bench import BenchPickResult
 from shardmill.operations.pick.result import PickResult
+from shardmill.operations.sweep.result import SweepResult
 from shardmill.report.html import Node
 from shardmill.report.plot.bars import Bar, bars
+from shardmill.report.quantity import quantity
 from shardmill.report.section import figure, note, table
 from shardmill.report.sections.pick import pick_parts
+from shardmill.report.sections.sweep import section as sweep_section
+from shardmill.report.shapes.bill import bill
+from shardmill.report.shapes.plots import time_and_cost
+from shardmill.report.shapes.study import read_study
+from shardmill.runs import Run, open_run
+from shardmill.sweep.simulation.record import load
 from shardmill.units import format_count, format_seconds
 
 
@@ -19,6 +28,36 @@ def picked(result: PickResult) -> str:
     """The pick, what is believed of each shape, and the runs that were paid for."""
     chosen = f"{result.workload}: pick {result.best}" if result.best is not None else f"{result.workload}: no pick"
     return framed(chosen, pick_parts(asdict(result)))
+
+
+def swept(result: SweepResult) -> str:
+    """The bill of each shape, and time against cost; of a dry run, what it would make."""
+    if result.dry_run:
+        rows = [
+            (
+                one.shape,
+                f"{one.runs:,}",
+                format_seconds(one.seconds),
+                "" if one.usd is None else quantity(one.usd, "$"),
+            )
+            for one in result.plan
+        ]
+        plan = table(("shape", "runs", "time", "cost"), rows, caption="What it would make", numeric=(1, 2, 3))
+        return framed(f"{result.workload}: {format_count(result.left, 'run')} to make", [plan])
+    try:
+        parts = _of_sweep(open_run(result.out))
+    except ShardmillError as error:  # none has ended well, or the folder is gone
+        parts = [note(str(error))]
+    notes = [note(each) for each in result.notes]
+    left = f", {result.left:,} left to make" if result.left else ""
+    return framed(f"{result.workload}: {format_count(result.runs, 'run')}{left}", [*parts, *notes])
+
+
+def _of_sweep(run: Run) -> list[Node]:
+    if load(run.path) is not None:  # predicted
+        return list(sweep_section(run).parts)
+    study = read_study(run)
+    return [bill(study), time_and_cost(study)]
 
 
 def bench_picked(result: BenchPickResult) -> str:

@@ -68,4 +68,4 @@ def _finding(finding: Finding) -> Iterator[str]:
     if finding.range:
         yield f"{'':>18}{finding.level}: {finding.range}"
     elif finding.topics:
-        yield f"{'':>18}no interval: too few repetitions"
+        yield f"{'':>18}no interval"

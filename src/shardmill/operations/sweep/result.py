@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from shardmill.shown import Shown
 from shardmill.sweep.row import SweepRow
 from shardmill.units import format_bytes, format_count, format_seconds, printable
 
@@ -64,7 +65,7 @@ class PlanLine:
 
 
 @dataclass(frozen=True, slots=True)
-class SweepResult:
+class SweepResult(Shown):
     """What a sweep saw."""
 
     out: str

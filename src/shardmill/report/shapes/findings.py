@@ -22,6 +22,24 @@ _TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
     "uneven tasks": ("partitions",),
     "disk": ("disk",),
 }
+KINDS: Final = (
+    "fastest",
+    "fastest-not-told",
+    "cheapest",
+    "cheapest-not-told",
+    "cheapest-job",
+    "cheapest-job-not-told",
+    "disk-matters",
+    "disks-alike",
+    "limit-start-up",
+    "limit-too-few-tasks",
+    "limit-uneven-tasks",
+    "limit-waiting",
+    "limit-processor",
+    "limit-network",
+    "limit-disk",
+)
+"""Of the findings below whose kind is put together where they are made."""
 Value = Callable[[SweepRow], float | None]
 
 

@@ -31,6 +31,8 @@ _LEFT_OUT_WORDS: Final = {
     "caps": "no run from a store like its",
 }
 _LEVEL: Final = "90% of draws"
+KINDS: Final = ("fastest-predicted", "cheapest-predicted")
+"""Of the findings below whose kind is put together where they are made."""
 
 
 def simulated_section(run: Run, simulated: Simulated) -> Section:

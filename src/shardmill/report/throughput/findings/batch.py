@@ -35,7 +35,7 @@ def batch_findings(study: Study, arms: Sequence[ArmAnalysis], source: str) -> It
     others = f", {cell.concurrency} readers at once" if cell.concurrency > 1 else ""
     among = f"the fastest of {combinations:,} combinations" if combinations > 1 else "the only combination measured"
     yield Finding(
-        "fastest",
+        "fastest-combination",
         "batch",
         f"Read {what(best)} in batches of {cell.batch_size} with {format_count(cell.parallel_reads, 'parallel read')}{others}: "
         f"{quantity(round(rate.value), 'images/s')} with a {best.arm.cache} cache, {among}.",

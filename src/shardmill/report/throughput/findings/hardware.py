@@ -33,7 +33,7 @@ def _limit(study: Study, best: ArmAnalysis, source: str) -> Finding:
         gain = max(0.0, roof.processor.value / roof.rate.value - 1)
         reached = f"of at most {could}" if gain > 0 else "all that they can do"  # a rate scatters about its ceiling
         return Finding(
-            "limit-processor",
+            "processor-limits",
             "hardware",
             f"The processor limits {best.name}: {cores} were {roof.busy:.0%} busy at {rate}, {reached}. Add cores or faster "
             f"ones; a faster disk or network would gain at most {gain:.0%}.",
@@ -44,7 +44,7 @@ def _limit(study: Study, best: ArmAnalysis, source: str) -> Finding:
         )
     if roof.limit == "reading" and roof.reading is not None:
         return Finding(
-            "limit-reading",
+            "reading-limits",
             "hardware",
             f"Reading limits {best.name}: {rate} is {roof.rate.value / roof.reading.value:.0%} of what this disk or link delivers. A "
             f"faster one helps up to {could}, where the processor is full; more cores do not.",
@@ -54,7 +54,7 @@ def _limit(study: Study, best: ArmAnalysis, source: str) -> Finding:
             source,
         )
     return Finding(
-        "limit-waiting",
+        "nothing-is-full",
         "hardware",
         f"No hardware is full at {rate} of {best.name}: {cores} were {roof.busy:.0%} busy, enough for {could}. Try more parallel "
         "reads or concurrent readers before paying for any.",
