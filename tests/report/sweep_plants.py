@@ -30,10 +30,10 @@ def swept(elapsed: Any = steady, **options: Any) -> Case:
     return case
 
 
-def simulated(*, checked: bool = True) -> Case:
+def simulated(*, checked: bool = True, counts: Sequence[int] = (4,)) -> Case:
     def case() -> Sequence[Finding]:
         with tempfile.TemporaryDirectory() as folder:
-            return predicted(Path(folder), checked=checked).findings
+            return predicted(Path(folder), checked=checked, counts=counts).findings
 
     return case
 
@@ -84,6 +84,8 @@ SWEEP_PLANTS: Final[dict[str, tuple[Case, Case]]] = {
     "cheapest-job-not-told": (swept(uneven(big=10.0, small=21.0), specs=_RENT), _APART),
     "partitions-matter": (swept(steady), swept(noisy)),
     "partitions-alike": (swept(noisy), swept(steady)),
+    "partitions-once": (swept(steady, repetitions=1), swept(steady)),
+    "partitions-predicted": (simulated(counts=(1, 4)), simulated()),
     "limit-processor": (limited(**_BUSY), limited(**{**_BUSY, "cpu_share": 0.2})),
     "limit-waiting": (limited(**{**_BUSY, "cpu_share": 0.2}), limited(**_BUSY)),
     "limit-too-few-tasks": (limited(**{**_BUSY, "tasks": [9.0]}), limited(**_BUSY)),

@@ -82,8 +82,10 @@ def checked_finding(one: Finding) -> None:
 WITHOUT_INTERVAL = {kind for kind in PLANTS if kind.endswith("-not-told") or kind.startswith("limit-")} | {
     "cheapest-predicted",
     "partitions-alike",
+    "partitions-once",
+    "partitions-predicted",
 }
-"""That nothing can be told, the end of an interval itself, and shares of one run."""
+"""That nothing can be told, the end of an interval itself, single runs, and shares of one run."""
 
 
 def checked_gap(one: Gap) -> None:
