@@ -8,8 +8,8 @@ files and from a fake-gcs-server behind a proxy that caps latency and bandwidth.
 the next call makes what is left: blocks of a few runs on one cluster each, all in one random order. `predict` leaves out
 every shape, number of partitions, size and store in turn, calibrates on the other runs, and predicts those left out.
 
-A run is begun when the machine is quiet. One during which other processes took more than a tenth of the cores is thrown
-away whatever its time was, and made again.
+A run is begun when the machine is quiet. One during which other processes took more than a tenth of the cores
+(`--most-taken`) is thrown away whatever its time was, and made again.
 """
 
 from __future__ import annotations
@@ -49,8 +49,6 @@ _RUNS_A_BLOCK: Final = 6
 _RUN_S: Final = 45.0
 """What a run may take: none is begun later than so long before the end."""
 _TIMEOUT_S: Final = 150.0
-_MOST_TAKEN: Final = 0.10
-"""Share of the machine's cores that others may take, idle-priority work apart; a run that had more company is made again."""
 _QUIET_S: Final = 2.0
 
 STORES: Final = {
@@ -147,19 +145,24 @@ class Inputs:
 
 
 class Company:
-    """What other processes take of the cores while the block runs; those of low priority are not counted."""
+    """What other processes take of the cores while the block runs, those of low priority by themselves."""
 
     def __enter__(self) -> Self:
         self.before = self._look()
         return self
 
     def __exit__(self, *error: object) -> None:
-        total, busy, own = (after - before for after, before in zip(self._look(), self.before, strict=True))
+        total, busy, own, nice = (after - before for after, before in zip(self._look(), self.before, strict=True))
         self.taken = max(busy - own, 0.0) / max(total, 1e-9)
+        self.nice = nice / max(total, 1e-9)
+
+    def disturbs(self, most: float) -> bool:
+        """They took more than `most` of the cores."""
+        return self.taken + self.nice > most
 
     @staticmethod
-    def _look() -> tuple[float, float, float]:
-        """Seconds of all cores in all, busy, and by this process and all that it has started."""
+    def _look() -> tuple[float, float, float, float]:
+        """Seconds of all cores: in all, busy, by this process and all that it has started, by those of low priority."""
         now = psutil.cpu_times()
         busy = now.user + now.system + now.irq + now.softirq + now.steal
         total = busy + now.idle + now.iowait + now.nice
@@ -170,15 +173,15 @@ class Company:
             except psutil.NoSuchProcess:
                 continue
             own += used.user + used.system + used.children_user + used.children_system
-        return total, busy, own
+        return total, busy, own, now.nice
 
 
-def wait_for_quiet(until: float) -> None:
-    """Return when others leave the machine alone, or when the time is over."""
+def wait_for_quiet(until: float, most_taken: float) -> None:
+    """Return when others take no more than `most_taken` of the cores, or when the time is over."""
     while time.monotonic() < until:
         with Company() as company:
             time.sleep(_QUIET_S)
-        if company.taken <= _MOST_TAKEN:
+        if not company.disturbs(most_taken):
             return
 
 
@@ -197,7 +200,7 @@ def inputs(photos: Path, scratch: Path) -> Iterator[Inputs]:
         yield Inputs(scratch, server, proxy)
 
 
-def measure(photos: Path, out: Path, seconds: float) -> None:
+def measure(photos: Path, out: Path, seconds: float, most_taken: float) -> None:
     """Make runs until the time is over, and keep what was seen of them in `out`."""
     until = time.monotonic() + seconds
     evidence = Evidence(out)
@@ -207,12 +210,14 @@ def measure(photos: Path, out: Path, seconds: float) -> None:
         os.environ[STATE_VARIABLE] = str(Path(scratch) / "state")
         for block in left:
             if time.monotonic() < until - 2 * _RUN_S:  # a cluster for one run alone is not worth its making
-                run_block(block, ready, evidence, Path(scratch) / "out", until)
+                run_block(block, ready, evidence, Path(scratch) / "out", until, most_taken)
     runs = len(evidence.runs())
     print(f"{runs} of {len(settings())} runs are made")
 
 
-def run_block(block: list[Setting], ready: Inputs, evidence: Evidence, dest: Path, until: float) -> None:
+def run_block(
+    block: list[Setting], ready: Inputs, evidence: Evidence, dest: Path, until: float, most_taken: float
+) -> None:
     """The runs of a block, on a cluster of their own, as far as the time goes."""
     spec, provider, asked_at = shapes()[block[0].shape], LocalProvider(), time.time()
     name = f"sim-{int(asked_at)}"
@@ -220,10 +225,10 @@ def run_block(block: list[Setting], ready: Inputs, evidence: Evidence, dest: Pat
         seen = ClusterSeen(name, spec, asked_at, cluster.ready_at, facts=cluster.facts)
         evidence.save_cluster(seen)
         for position, setting in enumerate(block):
-            wait_for_quiet(until - _RUN_S)
+            wait_for_quiet(until - _RUN_S, most_taken)
             if time.monotonic() > until - _RUN_S:
                 break
-            run_one(setting, position, ready, evidence, provider, cluster, dest)
+            run_one(setting, position, ready, evidence, provider, cluster, dest, most_taken)
     evidence.save_cluster(ClusterSeen(name, spec, asked_at, seen.ready_at, time.time(), facts=seen.facts))
 
 
@@ -235,6 +240,7 @@ def run_one(
     provider: LocalProvider,
     cluster: Cluster,
     dest: Path,
+    most_taken: float,
 ) -> None:
     """One run; raises what it ended with if that was no success."""
     shutil.rmtree(dest, ignore_errors=True)
@@ -258,11 +264,12 @@ def run_one(
         usage=tuple(usage),
         log=read_event_log(outcome.event_log),
     )
-    disturbed = company.taken > _MOST_TAKEN
+    disturbed = company.disturbs(most_taken)
     if not disturbed:
         evidence.save_run(run)
     verdict = "  disturbed: to be made again" if disturbed else ""
-    print(f"{setting.name:28s} {outcome.elapsed_s:6.1f} s, others took {company.taken:.0%}{verdict}", flush=True)
+    others = f"others took {company.taken:.0%} and {company.nice:.0%} at low priority"
+    print(f"{setting.name:28s} {outcome.elapsed_s:6.1f} s, {others}{verdict}", flush=True)
 
 
 def caps_of_run(run: RunSeen) -> Caps:
@@ -328,10 +335,11 @@ def main() -> None:
     parser.add_argument(
         "--cores", type=int, default=available_cores(), help="of the machine on which the runs were made"
     )
+    parser.add_argument("--most-taken", type=float, default=0.1, help="share of the cores that others may take")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.what == "measure":
-        measure(arguments.photos, arguments.out, arguments.seconds)
+        measure(arguments.photos, arguments.out, arguments.seconds, arguments.most_taken)
         return
     sizes = [path.stat().st_size for path in photographs(arguments.photos)]
     told = predict(arguments.out, sum(sizes) / len(sizes), arguments.cores)
