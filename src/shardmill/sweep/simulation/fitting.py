@@ -178,11 +178,11 @@ def _spreads(
 
 
 def _spread(misses: Floats) -> float:
-    """Standard deviation, by the middle half, which a few wild values do not move."""
+    """Standard deviation, by the middle four fifths: they know of long tails, and a few wild values do not move them."""
     if len(misses) < 2:
         return _LEAST_SPREAD
-    low, high = np.percentile(misses, [25, 75])
-    return max(float(high - low) / 1.349, _LEAST_SPREAD)
+    low, high = np.percentile(misses, [10, 90])
+    return max(float(high - low) / 2.563, _LEAST_SPREAD)
 
 
 def _relative(columns: Floats, target: Floats, doubtful: Sequence[int], usual: Sequence[float] | None = None) -> Floats:

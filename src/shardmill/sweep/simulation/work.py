@@ -12,6 +12,7 @@ from shardmill.clusters.event_log import EventLog, Task
 
 _MOST_PARTITIONS: Final = 4096
 """What a job chooses at most by itself, as `engines.spark.MAX_PARTITIONS`."""
+_BATCH: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ def loads(images: int, shards: int | None, partitions: int | None) -> list[Load]
     """
     items = images if shards is None else shards
     tasks = max(min(partitions or _MOST_PARTITIONS, items), 1)
-    edges = [number * items // tasks for number in range(tasks + 1)]  # as `SparkContext.parallelize` cuts
+    # As pyspark's `SparkContext.parallelize` cuts: it packs items into batches, and deals out batches.
+    batch = min(max(items // tasks, 1), _BATCH)
+    batches = -(-items // batch)
+    edges = [min(number * batches // tasks * batch, items) for number in range(tasks + 1)]
     if shards is None:
         return [Load(stop - start, 0) for start, stop in itertools.pairwise(edges)]
     each, larger = divmod(images, shards)  # the first `larger` shards have one more
