@@ -27,9 +27,13 @@ _CONTENTIONS: Final = np.linspace(0.0, 1.0, 11)
 _STREAMED: Final = 0.7
 """A task whose data could have come in less than this share of its time on the core was not held up by it."""
 _LEAST_SPREAD: Final = 0.01
+_ROUNDS: Final = 5
+_HUBER: Final = 1.345
 _REQUESTS: Final = {"prepare": (64.0, 1.0)}
 """Requests that follow one another, by command: while planning (`plan.listing` samples as many inputs), and for a shard,
 whose first image nothing is read ahead of."""
+_BY_DESIGN: Final = (4.0, 40.0)
+"""How much more firmly these are held to than other parameters to 0: planning makes some more, a shard does not."""
 
 
 def request_s(caps: Caps, image_bytes: float) -> float:
@@ -48,7 +52,10 @@ def fit(seen: Sequence[Sighting], image_bytes: float, near: Parameters | None = 
     planning, of_shard = _REQUESTS.get(seen[0].command, (0.0, 0.0))
     start_columns = np.column_stack([ones, stores, images, requests, further, firsts])
     start = _relative(
-        start_columns, np.array([one.start_s for one in seen]), (0, 1, 1, 1, 1, 1), (0, 0, 0, planning, 0, 0)
+        start_columns,
+        np.array([one.start_s for one in seen]),
+        (0, 1, 1, _BY_DESIGN[0], 1, 1),
+        (0, 0, 0, planning, 0, 0),
     )
     end_columns = np.column_stack([ones, images])
     end = _relative(end_columns, np.array([one.end_s for one in seen]), (0, 1))
@@ -57,12 +64,12 @@ def fit(seen: Sequence[Sighting], image_bytes: float, near: Parameters | None = 
     work, contention = _fit_tasks(seen, image_bytes, None if near is None else near.contention, of_shard)
     task_spread, run_spread = _spreads(seen, image_bytes, work, contention)
     return Parameters(
-        start_s=start[0],
-        start_store_s=start[1],
-        start_image_s=start[2],
-        start_requests=start[3],
-        start_executor_s=start[4],
-        start_first_s=start[5],
+        start_s=float(start[0]),
+        start_store_s=float(start[1]),
+        start_image_s=float(start[2]),
+        start_requests=float(start[3]),
+        start_executor_s=float(start[4]),
+        start_first_s=float(start[5]),
         ready_s=median(one.ready_s for one in seen),
         first_task_core_s=work[0],
         first_store_core_s=work[5],
@@ -73,8 +80,8 @@ def fit(seen: Sequence[Sighting], image_bytes: float, near: Parameters | None = 
         image_core_s=work[3],
         store_core_s=work[4],
         contention=contention,
-        end_s=end[0],
-        end_image_s=end[1],
+        end_s=float(end[0]),
+        end_image_s=float(end[1]),
         task_spread=task_spread,
         run_spread=run_spread,
         fixed_spread=_spread(np.log(np.maximum(told, 1e-3) / np.maximum(fixed, 1e-3))),
@@ -98,7 +105,9 @@ def _fit_tasks(
             free = held_up <= np.sort(held_up)[len(held_up) // 2]  # what was held up least
         work = np.zeros(columns.shape[1])
         for _ in range(3):
-            work = _relative(columns[free], seconds[free], (1, 1, 1, 0, 1, 1, 1, 1), (0, 0, 0, 0, 0, 0, 0, of_shard))
+            work = _relative(
+                columns[free], seconds[free], (1, 1, 1, 0, 1, 1, 1, _BY_DESIGN[1]), (0, 0, 0, 0, 0, 0, 0, of_shard)
+            )
             free = held_up <= _STREAMED * (columns[:, streamed] @ work[streamed])
             if free.sum() < columns.shape[1]:
                 break
@@ -185,23 +194,27 @@ def _spread(misses: Floats) -> float:
     return max(float(high - low) / 2.563, _LEAST_SPREAD)
 
 
-def _relative(columns: Floats, target: Floats, doubtful: Sequence[int], usual: Sequence[float] | None = None) -> Floats:
+def _relative(
+    columns: Floats, target: Floats, doubtful: Sequence[float], usual: Sequence[float] | None = None
+) -> Floats:
     """Non-negative weights of the columns that miss `target` least by relative errors.
 
     Columns marked in `doubtful` are held a little towards what is `usual` for them, or 0: what others explain as well is
-    theirs.
+    theirs. Misses beyond what is usual count less, as by Huber's loss: a run that something else disturbed must not move all.
     """
     scale = np.abs(columns).mean(axis=0)
     scale[scale == 0] = 1.0
     scaled = columns / scale
     held = np.diag([math.sqrt(1e-4 * len(target)) * flag for flag in doubtful])
     towards = held @ (np.zeros(columns.shape[1]) if usual is None else np.array(usual) * scale)
-    expected = np.maximum(target, 1e-3)
+    expected, trust = np.maximum(target, 1e-3), np.ones(len(target))
     weights = np.zeros(columns.shape[1])
-    for _ in range(3):
-        middle = float(np.median(expected))
-        rows = np.vstack([scaled / expected[:, None], held / middle])
-        weights = nonnegative_least_squares(rows, np.concatenate([target / expected, towards / middle]))
+    for _ in range(_ROUNDS):
+        middle, root = float(np.median(expected)), np.sqrt(trust)
+        rows = np.vstack([scaled * (root / expected)[:, None], held / middle])
+        weights = nonnegative_least_squares(rows, np.concatenate([target * root / expected, towards / middle]))
         expected = np.maximum(scaled @ weights, 0.25 * np.maximum(target, 1e-3))
+        misses = np.abs(target / expected - 1)
+        trust = np.minimum(1.0, _HUBER * max(1.4826 * float(np.median(misses)), 0.02) / np.maximum(misses, 1e-9))
     found: Floats = weights / scale
     return found
