@@ -167,6 +167,25 @@ def _sweep_says(topic: Any) -> Finding:
     )
 
 
+_ONE: Final[dict[str, Any]] = {"formats": ("tfrecord",), "batch_sizes": (8, 64), "num_batches": (8,), "repetitions": 3}
+
+
+_DOMINATED: Final[dict[str, Any]] = {
+    "formats": ("tfrecord",), "batch_sizes": (64, 128, 256), "num_batches": (16, 32, 64), "parallel_reads": (1, 2), "noise": 0.01
+}  # fmt: skip
+
+
+def _readers(shards: str, files: str) -> Callable[[], Rows]:
+    return with_(
+        grid(**_SMALL, formats=("tfrecord",), readers=(shards,)), grid(**_SMALL, formats=("files",), readers=(files,))
+    )
+
+
+def _drifting(way: int) -> Case:
+    """Passes take longer and longer, or less and less time."""
+    return said(changed(grid(), lambda row: {"elapsed_s": row.elapsed_s * (1 + row.position / 600) ** way}))
+
+
 PLANTS: Final[dict[str, tuple[Case, Case]]] = {
     # batch
     "fastest-combination": (said(_MEASURED), said(list)),
@@ -328,3 +347,19 @@ PLANTS: Final[dict[str, tuple[Case, Case]]] = {
 }
 """By kind: in the first it must stand, in the second it must not."""
 PLANTS.update(SWEEP_PLANTS)
+
+PHRASES: Final[list[tuple[str, Case, Case]]] = [
+    ("the only combination measured", said(grid(**{**_ONE, "batch_sizes": (8,)})), said(grid(**_ONE))),
+    ("the fastest of 2 combinations", said(grid(**_ONE)), said(grid(**{**_ONE, "batch_sizes": (8,)}))),
+    ("readers at once", said(_TWO_LEVELS(concurrency=(2,), parallel_reads=(1, 2))), said(_TWO_LEVELS(parallel_reads=(1, 2)))),
+    ("another may matter as much", said(grid(formats=("tfrecord",), noise=0.3, seed=1)), said(grid(**_DOMINATED))),
+    ("; 4 give", said(_TWO_LEVELS(parallel_reads=(1, 2, 4), seed=2)), said(_TWO_LEVELS(parallel_reads=(1, 2)))),
+    ("which is slower", said(grid(**_SMALL, per_image=_SLOW_SHARDS)), said(grid(**_SMALL))),
+    ("by tf.data (these by the native reader)", said(_readers("tf.data", "native")), said(_readers("native", "native"))),
+    ("delivers at least", said(_TWO_LEVELS(caches=("warm", "cold"))), said(_TWO_LEVELS(caches=("warm", "cold"), decode=(True, False)))),
+    ("% slower for", _drifting(1), _drifting(-1)),
+    ("% faster for", _drifting(-1), _drifting(1)),
+    ("and larger ones gain nothing", PLANTS["batch-size-best"][0], said(changed(grid(**_ONE), taking(0.2)))),
+    ("with a cold cache", said(grid(**_SMALL, caches=("cold",))), said(grid(**_SMALL))),
+]  # fmt: skip
+"""Words that stand in a sentence in the first measurements and not in the second."""

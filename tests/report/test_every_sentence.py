@@ -14,7 +14,7 @@ import shardmill
 from shardmill.report.advice import TOPICS, Gap
 from shardmill.report.finding import Finding
 from tests.cli.test_flags import PARSERS, command_of
-from tests.report.plants import PLANTS
+from tests.report.plants import PHRASES, PLANTS, Case
 
 
 def made_in_the_code() -> Iterator[str]:
@@ -77,6 +77,12 @@ def checked_finding(one: Finding) -> None:
     if one.interval is not None:
         slack = 0.5 if one.unit == "images/s" else 1e-9
         assert one.interval[0] - slack <= one.number <= one.interval[1] + slack
+
+
+@pytest.mark.parametrize(("phrase", "true", "false"), PHRASES)
+def test_phrases_within_sentences_too(phrase: str, true: Case, false: Case) -> None:
+    assert phrase in " ".join(one.sentence for one in true())
+    assert phrase not in " ".join(one.sentence for one in false())
 
 
 WITHOUT_INTERVAL = {kind for kind in PLANTS if kind.endswith("-not-told") or kind.startswith("limit-")} | {

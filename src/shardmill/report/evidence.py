@@ -52,14 +52,20 @@ _ANY_SET: Final = "SHARDS"
 
 def evidence(runs: Sequence[Run], prepared: Iterable[str] = ()) -> Evidence:
     """Of `runs`, and of the data sets at `prepared`."""
-    tests = [run for run in runs if run.kind == "speedtest"]
-    rows = [row for run in tests for row in read_measurements(run.path) if counted(row)]
+    timed = [run for run in runs if run.kind in ("speedtest", "model")]
+    rows = dict.fromkeys(row for run in timed for row in read_measurements(run.path) if counted(row))
     return Evidence(
         rows=tuple(row for row in rows if row.decode) or tuple(rows),
-        sets=read_sets(tests),
+        sets=read_sets(timed),
         prepared=tuple(prepared),
         kinds=frozenset(run.kind for run in runs),
     )
+
+
+def rows_are_among(run: Run, others: Sequence[Run]) -> bool:
+    """All rows of `run` are in those of `others`."""
+    known = {row for other in others for row in read_measurements(other.path)}
+    return all(row in known for row in read_measurements(run.path))
 
 
 def machine_key(run: Run) -> MachineKey:

@@ -72,6 +72,19 @@ def test_two_machines_are_compared_and_their_runs_are_not_asked_to_agree(tmp_pat
     assert "one-machine" not in [gap.kind for one in shardmill.advise(str(first), str(second)).uses for gap in one.gaps]
 
 
+def test_a_model_advises_where_its_speed_tests_are_not_named(run: Path, tmp_path: Path) -> None:
+    shardmill.model(str(run), out=str(tmp_path / "model"))
+
+    def sentences(*runs: Path) -> list[str]:
+        return [one.sentence for use in shardmill.advise(*map(str, runs)).uses for one in use.findings]
+
+    alone, both = sentences(tmp_path / "model"), sentences(run, tmp_path / "model")
+    assert [one for one in alone if one.startswith("Read tfrecord shards")]
+    assert len(both) == len(set(both))
+    gaps = [gap.kind for use in shardmill.advise(str(tmp_path / "model")).uses for gap in use.gaps]
+    assert "no-speed-test" not in gaps
+
+
 def test_a_data_set_alone_is_named_in_what_is_missing(tmp_path: Path) -> None:
     class_folder(tmp_path / "photos", 6)
     shardmill.prepare(str(tmp_path / "photos"), str(tmp_path / "shards"), size="16", workers=1)

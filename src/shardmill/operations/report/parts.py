@@ -9,7 +9,7 @@ from pathlib import Path
 from shardmill.operations.report.prepared import prepared_findings, prepared_section
 from shardmill.registry import SECTIONS, load
 from shardmill.report.advice import UseAdvice, advice
-from shardmill.report.evidence import MachineKey, evidence, machine_key
+from shardmill.report.evidence import MachineKey, evidence, machine_key, rows_are_among
 from shardmill.report.finding import Finding
 from shardmill.report.names import section_id
 from shardmill.report.section import Section
@@ -55,7 +55,8 @@ def opened(folders: Sequence[str], *, drawn: bool = True) -> list[Part]:
 def sections_of(parts: Sequence[Part]) -> list[Section]:
     """The sections in order, and behind them what only several runs together tell.
 
-    Several speed tests of one machine advise as one: the first carries the findings of all.
+    Several speed tests of one machine advise as one: the first carries the findings of all. A model advises where the
+    passes that it was made from are not among them.
     """
     sections = [part.section for part in parts]
     by_machine: dict[MachineKey, list[int]] = {}
@@ -69,6 +70,10 @@ def sections_of(parts: Sequence[Part]) -> list[Section]:
             for place in others:
                 sections[place] = replace(sections[place], findings=())
     machines = [_runs(parts, places) for places in by_machine.values()]
+    tests = [run for runs in machines for run in runs]
+    for place, part in enumerate(parts):
+        if part.run is not None and part.run.kind == "model" and tests and rows_are_among(part.run, tests):
+            sections[place] = replace(sections[place], findings=())
     if len(machines) > 1:
         first = next(iter(by_machine.values()))[0]
         further = tuple(of_machines(machines, sections[first].id))
