@@ -10,10 +10,16 @@ class Clock:
 
     def __init__(self) -> None:
         self._ahead_s = 0.0
+        self._leaps: list[tuple[float, float]] = []
 
     def now(self) -> float:
         """Seconds since the epoch."""
         return time.time() + self._ahead_s
 
+    def told(self, moment: float) -> float:
+        """What this clock said at a time of ours."""
+        return moment + sum(seconds for when, seconds in self._leaps if when <= moment)
+
     def advance(self, seconds: float) -> None:
+        self._leaps.append((time.time(), seconds))
         self._ahead_s += seconds

@@ -13,8 +13,8 @@ from tests.dataproc_server.wire import stamp, typed
 
 State = dataproc_v1.ClusterStatus.State
 
-CREATION_S: Final = 1.0
-DELETION_S: Final = 0.5
+CREATION_S: Final = 0.4
+DELETION_S: Final = 0.2
 _VERSIONS: Final = {"2.2": "2.2.70-debian12", "2.3": "2.3.13-debian12"}
 
 

@@ -108,7 +108,7 @@ class SimulatedJob:
             sent = self._publish_output(sent)
             time.sleep(_BEAT_S)
         end_driver(process)
-        if self._lost.is_set():
+        if self._lost.is_set() and not self._cancelled.is_set():
             return self._enter(State.ERROR, "Task not acquired: agent of the cluster is gone")
         self._publish_output(sent)
         self._publish_events(properties)

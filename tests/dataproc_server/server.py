@@ -7,7 +7,7 @@ import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +18,7 @@ from shardmill.clusters.dataproc.message import INSTALLED, PYTHON_OF_IMAGES
 from shardmill.clusters.dataproc.wheelhouse import SCRIPT, wheelhouse_folder
 from tests.dataproc_server.clock import Clock
 from tests.dataproc_server.faults import Faults
+from tests.dataproc_server.monitoring import monitoring_server
 from tests.dataproc_server.project import Project
 from tests.dataproc_server.service import Service, keep_time
 from tests.dataproc_server.wire import ApiError
@@ -211,13 +212,16 @@ def dataproc_server(store: StoreServer, bucket: str) -> Iterator[DataprocServer]
         server = _Server(("127.0.0.1", 0), _handler(Router(service, project)))
         threading.Thread(target=server.serve_forever, name="dataproc", daemon=True).start()
         ended = threading.Event()
+        stack = ExitStack()
+        address = stack.enter_context(monitoring_server(service))
         keeper = threading.Thread(target=keep_time, args=(service, ended), name="dataproc-time", daemon=True)
         keeper.start()
         try:
-            yield DataprocServer(f"http://127.0.0.1:{server.server_port}", "", service, project)
+            yield DataprocServer(f"http://127.0.0.1:{server.server_port}", address, service, project)
         finally:
             ended.set()
             keeper.join()
             server.shutdown()
             server.server_close()
+            stack.close()
             service.stop()

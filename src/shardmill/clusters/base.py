@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from shardmill.errors import ClusterError, ShardmillError, UsageError
 
@@ -217,6 +217,14 @@ class ClusterProvider(Protocol):
     def delete_command(self, name: str) -> str:
         """What a person types to delete it without us."""
         ...
+
+
+@runtime_checkable
+class UsageComesLate(Protocol):
+    """A provider whose `usage` waits for samples: who wants no more than there is asks up to that long ago."""
+
+    @property
+    def usage_delay_s(self) -> float: ...
 
 
 def check(provider: ClusterProvider, spec: ClusterSpec) -> None:

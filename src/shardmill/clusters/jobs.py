@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,10 +28,19 @@ def job_arguments(result_folder: str, words: Sequence[str]) -> list[str]:
     return [result_folder, "--", *words]
 
 
-def read_result(result_folder: str) -> tuple[dict[str, Any] | None, str]:
-    """What the command printed with `--json`, and the sentence it ended with when it failed."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command left behind."""
+
+    exit_code: int | None = None
+    """None where it left nothing: it never ran, or was killed."""
+    result: dict[str, Any] | None = None
+    """What it printed with `--json`."""
+    error: str = ""
+    """The sentence it ended with when it failed."""
+
+
+def read_answer(result_folder: str) -> Answer:
+    """What the command that published its result in `result_folder` left there."""
     store = open_store(result_folder)
-    if store.size(RESULT) is None:
-        return None, ""
-    answer = json.loads(store.read(RESULT))
-    return answer["result"], str(answer["error"])
+    return Answer() if store.size(RESULT) is None else Answer(**json.loads(store.read(RESULT)))

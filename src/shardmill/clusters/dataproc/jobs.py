@@ -13,7 +13,7 @@ from typing import Any, Final
 from shardmill.clusters.base import Cluster, Job, JobOutcome, JobState
 from shardmill.clusters.dataproc.message import state_of
 from shardmill.clusters.dataproc.service import DataprocService, waits
-from shardmill.clusters.jobs import command_app, job_arguments, read_result
+from shardmill.clusters.jobs import Answer, command_app, job_arguments, read_answer
 from shardmill.errors import UsageError
 from shardmill.storage.base import Store
 from shardmill.storage.open import open_store, scheme_of
@@ -130,20 +130,20 @@ def _alive(service: DataprocService, cluster: Cluster) -> bool:
 
 
 def _outcome(job: Job, ended: _Ended, folder: str, store: Store) -> JobOutcome:
-    result, said = read_result(folder) if job.app is None else (None, "")
+    answer = read_answer(folder) if job.app is None else Answer()
     statuses = [*ended.message.status_history, ended.message.status]
     starts = [(status.state.name, status.state_start_time.timestamp()) for status in statuses]
     last = starts[-1][1] if starts[-1][0] in _STATES else time.time()
     started_at = min((moment for state, moment in starts if state == "RUNNING"), default=last)
-    reason = said or ended.tail.strip() or ended.details or "the driver said nothing"
+    reason = answer.error or ended.tail.strip() or ended.details or "the driver said nothing"
     event_log = next((entry.path for entry in store.list(_EVENTS) if not entry.path.endswith(_KEPT)), None)
     return JobOutcome(
         job=job.id,
         state=ended.state,
-        exit_code=0 if ended.state == "done" else None,
+        exit_code=0 if ended.state == "done" else answer.exit_code,
         started_at=started_at,
         finished_at=last,
-        result=result,
+        result=answer.result,
         error="" if ended.state == "done" else ended.details if ended.state == "lost" else reason,
         event_log=None if event_log is None else f"{folder}/{event_log}",
     )

@@ -11,6 +11,7 @@ from shardmill.clusters.base import Cluster, ClusterSpec, ClusterState, NodeSpec
 from shardmill.clusters.dataproc.config import CloudConfig
 from shardmill.clusters.dataproc.service import MARK
 from shardmill.clusters.plain import plain_spec, spec_of
+from shardmill.errors import UsageError
 
 IMAGE: Final = "2.2-debian12"
 """Where the spec names none."""
@@ -19,6 +20,9 @@ PYTHON_OF_IMAGES: Final[Mapping[str, str]] = {"2.2": "3.11", "2.3": "3.11"}
 
 INSTALLED: Final = "/opt/shardmill"
 """Where a machine's virtual environment lies."""
+
+LEAST_MEMORY_MB: Final = 3600
+"""Of a machine that runs tasks: YARN's daemons, the application's master and an executor must fit."""
 
 _SPEC_KEY: Final = "shardmill-spec"
 _ZERO_WORKERS: Final = "dataproc:dataproc.allow.zero.workers"
@@ -42,6 +46,15 @@ _STATES: Final[Mapping[str, ClusterState]] = {
 def image_of(spec: ClusterSpec) -> str:
     """The image version asked for."""
     return spec.image_version or IMAGE
+
+
+def python_of(spec: ClusterSpec) -> str:
+    """The Python on its machines, as in `3.11`."""
+    line = ".".join(image_of(spec).partition("-")[0].split(".")[:2])
+    if line not in PYTHON_OF_IMAGES:
+        lines = " or ".join(f"{line}-debian12" for line in sorted(PYTHON_OF_IMAGES))
+        raise UsageError(f"shardmill does not run on the image {spec.image_version}; set `image` to {lines}.")
+    return PYTHON_OF_IMAGES[line]
 
 
 def cluster_message(spec: ClusterSpec, name: str, config: CloudConfig, install_url: str) -> dict[str, Any]:

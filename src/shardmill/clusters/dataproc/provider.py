@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from google.api_core import exceptions
 
+from shardmill.clusters import limits
 from shardmill.clusters.base import READY_TIMEOUT_S, Cluster, ClusterSpec, Job, JobOutcome, UsageSample
 from shardmill.clusters.dataproc.config import CloudConfig, read_config
 from shardmill.clusters.dataproc.jobs import job_id, run_job
 from shardmill.clusters.dataproc.message import (
     INSTALLED,
-    PYTHON_OF_IMAGES,
+    LEAST_MEMORY_MB,
     cluster_message,
     cluster_of,
-    image_of,
     is_ours,
+    python_of,
     read_spec,
     state_of,
 )
+from shardmill.clusters.dataproc.quotas import left_of, quotas_for
+from shardmill.clusters.dataproc.rest import GoogleRest
 from shardmill.clusters.dataproc.sentences import creation_failure, one_line
 from shardmill.clusters.dataproc.service import PATIENCE_S, DataprocService, waits
+from shardmill.clusters.dataproc.usage import USAGE_DELAY_S, usage_of
 from shardmill.clusters.dataproc.wheelhouse import publish_wheelhouse
+from shardmill.clusters.limits import Quotas
 from shardmill.errors import ClusterError, UsageError
 
 DELETE_TIMEOUT_S: Final = 900.0
@@ -32,20 +37,38 @@ DELETE_TIMEOUT_S: Final = 900.0
 class DataprocProvider:
     """See `ClusterProvider`. No cluster can be ended by the death of this process: their own limits do."""
 
-    def __init__(self, config: CloudConfig | None = None, patience_s: float = PATIENCE_S) -> None:
-        """Args:
-        config: None: what is configured.
-        patience_s: How long a lost network is waited for.
+    usage_delay_s = USAGE_DELAY_S
+    """See `UsageComesLate`."""
+
+    def __init__(
+        self,
+        config: CloudConfig | None = None,
+        patience_s: float = PATIENCE_S,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Make one.
+
+        Args:
+            config: None: what is configured.
+            patience_s: How long a lost network is waited for.
+            now: The clock that says when samples are there, in seconds since the epoch.
+            sleep: Waits for them.
+
+        Raises:
+            UsageError: nothing is configured, or there are no credentials.
         """
         self._config = read_config() if config is None else config
+        self._now, self._sleep = now, sleep
         self._service = DataprocService(self._config, patience_s)
+        self._rest = GoogleRest(self._config)
 
     def objections(self, spec: ClusterSpec) -> list[str]:
-        return []
+        """Against what Dataproc is known to refuse, the configuration, and the quotas left where they may be asked."""
+        return [*self._against_place(spec), *limits.objections(spec, self._quotas(spec))]
 
     def create(self, spec: ClusterSpec, name: str, *, detached: bool = False) -> None:
-        python = PYTHON_OF_IMAGES[".".join(image_of(spec).split("-")[0].split(".")[:2])]
-        install_url = publish_wheelhouse(self._config.root, python, INSTALLED)
+        install_url = publish_wheelhouse(self._config.root, python_of(spec), INSTALLED)
         if self._service.create_cluster(cluster_message(spec, name, self._config, install_url)):
             return
         existing = self._service.find_cluster(name)
@@ -84,7 +107,7 @@ class DataprocProvider:
         self._service.cancel_job(job_id(cluster, job), cluster.name)
 
     def usage(self, cluster: Cluster, start: float, end: float) -> list[UsageSample]:
-        return []
+        return usage_of(cluster, self._config, start, end, self._now, self._sleep)
 
     def delete(self, name: str) -> None:
         message = self._service.find_cluster(name)
@@ -98,6 +121,28 @@ class DataprocProvider:
 
     def delete_command(self, name: str) -> str:
         return self._config.delete_command(name)
+
+    def _against_place(self, spec: ClusterSpec) -> Iterator[str]:
+        region = self._config.region
+        if spec.region not in (None, region):
+            yield (
+                f"It asks for the region {spec.region}, and {region} is configured, where the bucket is; leave `region` "
+                "out, or configure another with `shardmill cluster init`."
+            )
+        if spec.zone is not None and spec.zone.rpartition("-")[0] != region:
+            yield f"The zone {spec.zone} is not in the region {region}; leave `zone` out to let Google choose one."
+        if spec.task_node.memory_mb < LEAST_MEMORY_MB:
+            yield (
+                f"{spec.task_node.machine_type} has {spec.task_node.memory_mb} MB, and Spark's daemons and an executor "
+                f"need {LEAST_MEMORY_MB}; choose a larger type."
+            )
+
+    def _quotas(self, spec: ClusterSpec) -> Quotas | None:
+        """None where the account may not ask: then the service itself says no, before it makes anything."""
+        try:
+            return quotas_for(spec, left_of(self._rest.region()))
+        except UsageError:
+            return None
 
     def _end(self, name: str, cluster_uuid: str) -> None:
         """Delete, and wait until it is gone: it is paid for until then."""

@@ -19,7 +19,8 @@ _CALL: Final = re.compile(r"^[A-Z]+ https?://\S+: ")
 """What the client library puts before the service's own words."""
 _QUOTA: Final = re.compile(r"quota", re.IGNORECASE)
 _STOCK_OUT: Final = re.compile(r"does not have enough resources|RESOURCE_POOL_EXHAUSTED|stock.?out", re.IGNORECASE)
-_DISABLED: Final = re.compile(r"(?P<api>[a-z]+\.googleapis\.com)\S* .*(?:disabled|has not been used)|SERVICE_DISABLED")
+_DISABLED: Final = re.compile(r"is disabled|has not been used|SERVICE_DISABLED")
+_API: Final = re.compile(r"\b[a-z]+\.googleapis\.com\b")
 _DENIED: Final = re.compile(r"permission", re.IGNORECASE)
 
 
@@ -57,9 +58,9 @@ def creation_failure(said: str, doing: str, config: CloudConfig) -> ShardmillErr
 
 
 def _forbidden(said: str, doing: str, config: CloudConfig) -> UsageError:
-    disabled = _DISABLED.search(said)
-    if disabled is not None:
-        api = disabled["api"] or "dataproc.googleapis.com"
+    if _DISABLED.search(said):
+        named = _API.search(said)
+        api = "dataproc.googleapis.com" if named is None else named[0]
         return UsageError(
             f"cannot {doing}: {api} is not enabled in project {config.project}; "
             f"enable it with: gcloud services enable {api} --project={config.project}"
@@ -68,6 +69,14 @@ def _forbidden(said: str, doing: str, config: CloudConfig) -> UsageError:
         f"cannot {doing}: permission is missing in project {config.project} ({said}); "
         "`shardmill cluster init` names the roles to grant"
     )
+
+
+def status_of(error: exceptions.GoogleAPICallError) -> str:
+    """The name of google.rpc.Code in the answer, as in `FAILED_PRECONDITION`; empty where there was no such answer."""
+    try:
+        return str(error.response.json()["error"]["status"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ""
 
 
 def one_line(text: str) -> str:

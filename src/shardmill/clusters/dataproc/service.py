@@ -16,7 +16,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import dataproc_v1
 
 from shardmill.clusters.dataproc.config import DATAPROC_ENDPOINT, CloudConfig
-from shardmill.clusters.dataproc.sentences import SIGN_IN, explain
+from shardmill.clusters.dataproc.sentences import SIGN_IN, explain, one_line, status_of
 from shardmill.errors import ClusterError, UsageError
 
 PATIENCE_S: Final = 600.0
@@ -32,7 +32,6 @@ _TRANSIENT: Final = (
     exceptions.GatewayTimeout,
     exceptions.InternalServerError,
     exceptions.ServiceUnavailable,
-    exceptions.TooManyRequests,
     google.auth.exceptions.TransportError,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ConnectionError,
@@ -127,16 +126,18 @@ class DataprocService:
             return
 
     def _call(self, method: Callable[..., Any], request: dict[str, Any], doing: str, name: str = "") -> Any:  # noqa: ANN401
-        retry = Retry(predicate=_is_transient, initial=0.3, maximum=10.0, multiplier=1.6, timeout=self._patience_s)
+        retry = Retry(predicate=is_transient, initial=0.3, maximum=10.0, multiplier=1.6, timeout=self._patience_s)
         try:
             return method(request=request, retry=retry, timeout=_CALL_TIMEOUT_S)
-        except (exceptions.NotFound, exceptions.Conflict, exceptions.FailedPrecondition):
+        except (exceptions.NotFound, exceptions.Conflict):
             raise
         except exceptions.RetryError as error:
             raise ClusterError(self._away(doing, name, error)) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise UsageError(f"cannot {doing}: the Google credentials cannot be used; {SIGN_IN}") from error
         except exceptions.GoogleAPICallError as error:
+            if status_of(error) == "FAILED_PRECONDITION":  # over REST it comes as any other 400
+                raise exceptions.FailedPrecondition(one_line(str(error.message))) from error
             raise explain(error, doing, self.config) from error
 
     def _away(self, doing: str, name: str, error: exceptions.RetryError) -> str:
@@ -150,7 +151,7 @@ class DataprocService:
         return text
 
 
-def waits(first_s: float = 0.3, most_s: float = 5.0) -> Iterator[float]:
+def waits(first_s: float = 0.2, most_s: float = 5.0) -> Iterator[float]:
     """How long to sleep between looks at something that takes minutes."""
     wait_s = first_s
     while True:
@@ -158,5 +159,8 @@ def waits(first_s: float = 0.3, most_s: float = 5.0) -> Iterator[float]:
         wait_s = min(wait_s * 1.4, most_s)
 
 
-def _is_transient(error: Exception) -> bool:
-    return isinstance(error, _TRANSIENT)
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may do better a little later. A quota of calls is whole again in a minute, one of machines
+    is not."""
+    too_often = isinstance(error, exceptions.TooManyRequests) and "per minute" in str(error.message)
+    return too_often or isinstance(error, _TRANSIENT)

@@ -17,7 +17,7 @@ import psutil
 import pyspark
 
 from shardmill.clusters.base import Job, JobOutcome, JobState
-from shardmill.clusters.jobs import command_app, job_arguments, read_result
+from shardmill.clusters.jobs import Answer, command_app, job_arguments, read_answer
 from shardmill.clusters.local.folder import (
     ClusterFolder,
     ProcessMark,
@@ -57,7 +57,7 @@ def run_driver(folder: ClusterFolder, master: str, job: Job, on_output: Callable
     code, tail, cancelled = _run(_command(master, path, job), path, job.timeout_s, on_output)
     finished_at = time.time()
     (path / "application.conf").unlink(missing_ok=True)
-    result, said = read_result(str(path)) if job.app is None else (None, "")
+    answer = read_answer(str(path)) if job.app is None else Answer()
     state: JobState = "cancelled" if cancelled else "done" if code == 0 else "failed"
     if state != "done" and folder.supervisor() is None:
         state = "lost"
@@ -68,8 +68,8 @@ def run_driver(folder: ClusterFolder, master: str, job: Job, on_output: Callable
         exit_code=code,
         started_at=started_at,
         finished_at=finished_at,
-        result=result,
-        error="" if state == "done" else said or tail.strip() or f"the driver ended with exit code {code}",
+        result=answer.result,
+        error="" if state == "done" else answer.error or tail.strip() or f"the driver ended with exit code {code}",
         event_log=None if event_log is None else str(event_log),
     )
     write_json(path / "outcome.json", asdict(outcome))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shardmill.arguments import checked
-from shardmill.clusters.base import UsageSample
+from shardmill.clusters.base import UsageComesLate, UsageSample
 from shardmill.errors import UsageError
 from shardmill.operations.cluster.find import find_cluster
 
@@ -66,9 +66,9 @@ def cluster_metrics(cluster: str, *, minutes: float = 10.0, provider: str | None
     if not 0 < minutes < math.inf:
         raise UsageError(f"--minutes is {minutes}; it takes a number above 0")
     opened, found = find_cluster(cluster, provider)
-    end = time.time()
+    end = time.time() - (opened.usage_delay_s if isinstance(opened, UsageComesLate) else 0.0)
     start = max(end - minutes * 60, found.created_at)
-    samples = opened.usage(found, start, end)
+    samples = opened.usage(found, start, end) if end > start else []
     nodes = sorted({(sample.role != "master", sample.node) for sample in samples})
     return ClusterMetrics(
         cluster=cluster,
