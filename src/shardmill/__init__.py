@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from shardmill.dataset import Dataset
     from shardmill.loading.images import Images, open
+    from shardmill.operations.cluster.init import ClusterInitResult, cluster_init
     from shardmill.operations.cluster.lifecycle import (
         ClusterDeleted,
         ClusterInfo,
@@ -62,6 +63,7 @@ __all__ = [
     "ClusterDeleted",
     "ClusterError",
     "ClusterInfo",
+    "ClusterInitResult",
     "ClusterList",
     "ClusterMetrics",
     "ConvertResult",
@@ -89,6 +91,7 @@ __all__ = [
     "advise",
     "bench_pick",
     "cluster_down",
+    "cluster_init",
     "cluster_list",
     "cluster_metrics",
     "cluster_render",
@@ -114,12 +117,14 @@ _HOMES: Final = {
     "ClusterCommands": "operations.cluster.render",
     "cluster_render": "operations.cluster.render",
     "ClusterDeleted": "operations.cluster.lifecycle",
+    "ClusterInitResult": "operations.cluster.init",
     "ClusterInfo": "operations.cluster.lifecycle",
     "ClusterList": "operations.cluster.lifecycle",
     "ClusterMetrics": "operations.cluster.metrics",
     "JobResult": "operations.cluster.submit",
     "SweepResult": "operations.sweep.result",
     "cluster_down": "operations.cluster.lifecycle",
+    "cluster_init": "operations.cluster.init",
     "cluster_list": "operations.cluster.lifecycle",
     "cluster_metrics": "operations.cluster.metrics",
     "cluster_submit": "operations.cluster.submit",

@@ -23,6 +23,8 @@ ROLES_PERMISSIONS: Final = frozenset(
         "serviceusage.services.enable",
         "storage.buckets.create",
         "storage.objects.create",
+        "storage.objects.get",
+        "storage.objects.list",
     }
 )
 

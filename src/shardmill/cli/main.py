@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "speedtest": "how fast a data set is read, over a grid of factors",
     "fetch": "a public set of images to try things on",
     "model": "which factor matters for throughput, by how much, and what limits",
+    "cluster init": "what a Google Cloud project needs for clusters, and make it",
     "cluster up": "make a cluster: here, or on Google Dataproc",
     "cluster list": "the clusters that are there, and what they cost",
     "cluster submit": "run a command on a cluster, and bring its result home",

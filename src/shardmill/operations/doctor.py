@@ -20,6 +20,7 @@ from typing import Final, Literal
 import psutil
 
 from shardmill.arguments import checked
+from shardmill.clusters.dataproc.config import read_config
 from shardmill.errors import MissingExtraError, ShardmillError, UsageError
 from shardmill.java import find_java
 from shardmill.machine import available_cores
@@ -30,6 +31,7 @@ Status = Literal["ok", "warn", "fail"]
 
 _LITTLE_MEMORY: Final = 1 << 30
 _LITTLE_DISK: Final = 1 << 30
+_CLOUD_PATIENCE_S: Final = 10.0
 _FEW_FILES: Final = 1024
 _TENSORFLOW_TIMEOUT_S: Final = 120
 _REQUIREMENT: Final = re.compile(r"[A-Za-z0-9._-]+")
@@ -68,7 +70,7 @@ def doctor(*, deep: bool = False) -> DoctorReport:
     Args:
         deep: Also run a small Spark job and import TensorFlow, which takes up to a minute.
     """
-    return DoctorReport((*_packages(), *_spark(deep=deep), *_tensorflow(deep=deep), *_stores(), *_machine()))
+    return DoctorReport((*_packages(), *_spark(deep=deep), *_tensorflow(deep=deep), *_stores(), *_cloud(), *_machine()))
 
 
 def lines(report: DoctorReport) -> list[str]:
@@ -199,6 +201,31 @@ def _aws_credentials() -> Check:
         return Check(name, "ok", f"from {found}, profile {os.environ.get('AWS_PROFILE', 'default')}")
     remedy = "on a machine of Amazon's its role serves; elsewhere set AWS_ACCESS_KEY_ID, or: aws configure"
     return Check(name, "warn", "no variables and no profile", remedy)
+
+
+def _cloud() -> Iterator[Check]:
+    """What clusters of Google need; asks Google only where a project is configured."""
+    yield _package("google-cloud-dataproc", "warn", "needed for clusters of Google: pip install 'shardmill[gcp]'")
+    if _version("google-cloud-dataproc") is None:
+        return
+    from shardmill.clusters.dataproc.project import look  # seconds of imports
+    from shardmill.clusters.dataproc.rest import GoogleRest
+
+    try:
+        config = read_config()
+    except UsageError as error:
+        yield Check("Google project", "warn", "not configured", f"for clusters of Google: {error}")
+        return
+    value = f"{config.project}, {config.region}, gs://{config.bucket}"
+    try:
+        rest = GoogleRest(config, patience_s=_CLOUD_PATIENCE_S)
+        findings = list(look(config, rest))
+    except ShardmillError as error:
+        yield Check("Google project", "warn", value, str(error))
+        return
+    yield Check("Google project", "ok", value)
+    for finding in findings:
+        yield Check(f"Google {finding.name}", "ok" if finding.ok else "warn", finding.value, finding.remedy)
 
 
 def _machine() -> Iterator[Check]:

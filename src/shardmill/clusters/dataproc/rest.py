@@ -11,13 +11,17 @@ from google.api_core import exceptions
 from google.api_core.retry import Retry
 from google.auth.transport.requests import AuthorizedSession
 
+from shardmill.clusters.dataproc.access import credentials_for, is_transient
 from shardmill.clusters.dataproc.config import GOOGLE_ENDPOINT, CloudConfig
-from shardmill.clusters.dataproc.sentences import SIGN_IN, explain
-from shardmill.clusters.dataproc.service import credentials_for, is_transient
+from shardmill.clusters.dataproc.sentences import SIGN_IN, explain, one_line
 from shardmill.errors import ClusterError, UsageError
 
 _PATIENCE_S: Final = 60.0
 _CALL_TIMEOUT_S: Final = 30.0
+
+
+class NotThereError(UsageError):
+    """What was asked about does not exist."""
 
 
 class GoogleRest:
@@ -27,6 +31,7 @@ class GoogleRest:
         """Raises UsageError without credentials."""
         self._config, self._patience_s = config, patience_s
         self._endpoint = os.environ.get(GOOGLE_ENDPOINT)
+        self._storage = os.environ.get("STORAGE_EMULATOR_HOST")
         self._session: Any = AuthorizedSession(credentials_for(self._endpoint))
 
     def region(self) -> dict[str, Any]:
@@ -59,6 +64,24 @@ class GoogleRest:
         answer = self._ask("POST", "cloudresourcemanager", path, doing, body={"permissions": names})
         return set(answer.get("permissions", ()))
 
+    def bucket_location(self) -> str | None:
+        """As in `EUROPE-WEST4` or `EU`; None where the bucket is not there."""
+        path = f"/storage/v1/b/{self._config.bucket}"
+        try:
+            return str(self._ask("GET", "storage", path, f"look at bucket {self._config.bucket}")["location"])
+        except NotThereError:
+            return None
+
+    def make_bucket(self) -> None:
+        """In the region, with access by roles alone."""
+        body = {
+            "name": self._config.bucket,
+            "location": self._config.region,
+            "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}},
+        }
+        doing = f"make bucket {self._config.bucket}"
+        self._ask("POST", "storage", "/storage/v1/b", doing, query={"project": self._config.project}, body=body)
+
     @property
     def _place(self) -> str:
         return f"projects/{self._config.project}/regions/{self._config.region}"
@@ -73,7 +96,8 @@ class GoogleRest:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        url = (self._endpoint or f"https://{service}.googleapis.com") + path
+        given = self._storage if service == "storage" else self._endpoint
+        url = (given or f"https://{service}.googleapis.com") + path
 
         def once() -> dict[str, Any]:
             answer = self._session.request(method, url, params=query, json=body, timeout=_CALL_TIMEOUT_S)
@@ -90,6 +114,8 @@ class GoogleRest:
             ) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise UsageError(f"cannot {doing}: the Google credentials cannot be used; {SIGN_IN}") from error
+        except exceptions.NotFound as error:
+            raise NotThereError(f"cannot {doing}: {one_line(str(error.message))}.") from error
         except exceptions.GoogleAPICallError as error:
             raise explain(error, doing, self._config) from error
         return result

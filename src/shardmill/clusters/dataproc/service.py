@@ -7,14 +7,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-import google.auth
 import google.auth.exceptions
-import requests
 from google.api_core import exceptions
 from google.api_core.retry import Retry
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import dataproc_v1
 
+from shardmill.clusters.dataproc.access import credentials_for, is_transient
 from shardmill.clusters.dataproc.config import DATAPROC_ENDPOINT, CloudConfig
 from shardmill.clusters.dataproc.sentences import SIGN_IN, explain, one_line, status_of
 from shardmill.errors import ClusterError, UsageError
@@ -25,32 +23,7 @@ PATIENCE_S: Final = 600.0
 MARK: Final = ("made-by", "shardmill")
 """The label of every cluster of ours."""
 
-_SCOPE: Final = "https://www.googleapis.com/auth/cloud-platform"
 _CALL_TIMEOUT_S: Final = 60.0
-_TRANSIENT: Final = (
-    exceptions.BadGateway,
-    exceptions.GatewayTimeout,
-    exceptions.InternalServerError,
-    exceptions.ServiceUnavailable,
-    google.auth.exceptions.TransportError,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ConnectionError,
-    requests.exceptions.Timeout,
-)
-
-
-def credentials_for(endpoint: str | None) -> Any:  # noqa: ANN401  # google-auth is untyped
-    """The user's, or none for a server that is reached without TLS.
-
-    Raises:
-        UsageError: there are none.
-    """
-    if endpoint is not None and not endpoint.startswith("https://"):
-        return AnonymousCredentials()
-    try:
-        return google.auth.default(scopes=[_SCOPE])[0]
-    except google.auth.exceptions.GoogleAuthError as error:
-        raise UsageError(f"no Google credentials were found; {SIGN_IN}") from error
 
 
 class DataprocService:
@@ -157,10 +130,3 @@ def waits(first_s: float = 0.2, most_s: float = 5.0) -> Iterator[float]:
     while True:
         yield wait_s
         wait_s = min(wait_s * 1.4, most_s)
-
-
-def is_transient(error: Exception) -> bool:
-    """Whether the same call may do better a little later. A quota of calls is whole again in a minute, one of machines
-    is not."""
-    too_often = isinstance(error, exceptions.TooManyRequests) and "per minute" in str(error.message)
-    return too_often or isinstance(error, _TRANSIENT)

@@ -13,9 +13,9 @@ from google.cloud import monitoring_v3
 from google.cloud.monitoring_v3.services.metric_service.transports import MetricServiceGrpcTransport
 
 from shardmill.clusters.base import Cluster, UsageSample
+from shardmill.clusters.dataproc.access import credentials_for
 from shardmill.clusters.dataproc.config import MONITORING_ENDPOINT, CloudConfig
 from shardmill.clusters.dataproc.sentences import explain
-from shardmill.clusters.dataproc.service import credentials_for
 
 GRAIN_S: Final = 60
 """Compute Engine's metrics are taken once a minute ..."""
