@@ -25,7 +25,7 @@ from tests.dataproc_server.wire import ApiError
 from tests.stores import StoreServer
 
 PROJECT: Final = "test-project"
-REGION: Final = "europe-west4"
+REGION: Final = "us-central1"
 
 _PLACE: Final = r"/v1/projects/(?P<project>[^/]+)/regions/(?P<region>[^/]+)"
 _COMPUTE: Final = r"/compute/v1/projects/(?P<project>[^/]+)/regions/(?P<region>[^/]+)"

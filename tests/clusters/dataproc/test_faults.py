@@ -67,7 +67,7 @@ class TestCreation:
                 "gcloud services enable dataproc.googleapis.com",
             ),
             ("UNAUTHENTICATED", "Request had invalid authentication credentials.", UsageError, "sign in with: gcloud"),
-            ("RESOURCE_EXHAUSTED", "Quota 'CPUS' exceeded. Limit: 8.0 in region europe-west4.", UsageError, "quotas"),
+            ("RESOURCE_EXHAUSTED", "Quota 'CPUS' exceeded. Limit: 8.0 in region us-central1.", UsageError, "quotas"),
             ("INVALID_ARGUMENT", "Subnetwork 'x' does not support Private Google Access", UsageError, "Subnetwork"),
         ],
     )
@@ -94,7 +94,7 @@ class TestCreation:
     ) -> None:
         large = replace(dataproc_spec(), worker=NodeSpec("n1-standard-16", 16, 60000, "pd-standard", 100))
         with pytest.raises(
-            UsageError, match=r"quota of project .* in europe-west4 does not suffice \(Insufficient 'CPUS'"
+            UsageError, match=r"quota of project .* in us-central1 does not suffice \(Insufficient 'CPUS'"
         ):
             provider.create(large, name)
 
@@ -164,7 +164,7 @@ class TestNetwork:
         impatient = DataprocProvider(patience_s=0.6)
         with pytest.raises(ClusterError) as caught, running(impatient, dataproc_spec(), name):
             server.faults.go_offline(60.0)
-        assert f"gcloud dataproc clusters delete {name} --region=europe-west4 --project=test-project" in str(
+        assert f"gcloud dataproc clusters delete {name} --region=us-central1 --project=test-project" in str(
             caught.value
         )
         assert "could not be reached for 0.01 minutes" in str(caught.value)
@@ -202,7 +202,7 @@ class TestLimits:
         found = next(cluster for cluster in DataprocProvider().find() if cluster.name == name)
         assert found.expires_at - found.created_at == 1200
         assert provider.delete_command(name) == (
-            f"gcloud dataproc clusters delete {name} --region=europe-west4 --project=test-project --quiet"
+            f"gcloud dataproc clusters delete {name} --region=us-central1 --project=test-project --quiet"
         )
         provider.wait_ready(name)
         server.clock.advance(660)

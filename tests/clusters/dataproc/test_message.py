@@ -104,5 +104,5 @@ def test_a_cluster_is_ours_only_with_label_and_spec() -> None:
 def test_python_of_images() -> None:
     assert python_of(dataproc_spec()) == "3.11"
     assert python_of(replace(dataproc_spec(), image_version="2.3.13-debian12")) == "3.11"
-    with pytest.raises(UsageError, match="does not run on the image 1.5"):
+    with pytest.raises(UsageError, match=r"does not run on the image 1\.5"):
         python_of(replace(dataproc_spec(), image_version="1.5-debian10"))

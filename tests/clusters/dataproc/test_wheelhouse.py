@@ -63,7 +63,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path) -> None:
 
 
 def test_wheels_that_do_not_exist_are_told_in_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"the wheels for the machines \(Python 2.7, Linux\) cannot be fetched"):
+    with pytest.raises(UsageError, match=r"the wheels for the machines \(Python 2\.7, Linux\) cannot be fetched"):
         publish_wheelhouse(str(tmp_path), "2.7", "/opt/a")
     assert not any(tmp_path.rglob("install.sh"))
 

@@ -88,7 +88,14 @@ def _apis(config: CloudConfig, rest: GoogleRest) -> Finding:
     if not missing:
         return Finding("APIs", True, f"{len(APIS)} enabled")
     remedy = f"gcloud services enable {' '.join(missing)} --project={config.project}"
-    return Finding("APIs", False, f"not enabled: {', '.join(missing)}", remedy, partial(rest.enable_services, missing), "enabled: " + ", ".join(missing))
+    return Finding(
+        "APIs",
+        False,
+        f"not enabled: {', '.join(missing)}",
+        remedy,
+        partial(rest.enable_services, missing),
+        "enabled: " + ", ".join(missing),
+    )
 
 
 def _roles(config: CloudConfig, rest: GoogleRest) -> Finding:
@@ -111,7 +118,14 @@ def _bucket(config: CloudConfig, rest: GoogleRest) -> Finding:
             f"gcloud storage buckets create gs://{config.bucket} --location={config.region} --project={config.project} "
             "--uniform-bucket-level-access"
         )
-        return Finding("bucket", False, f"gs://{config.bucket} is not there", remedy, rest.make_bucket, f"gs://{config.bucket} in {config.region}")
+        return Finding(
+            "bucket",
+            False,
+            f"gs://{config.bucket} is not there",
+            remedy,
+            rest.make_bucket,
+            f"gs://{config.bucket} in {config.region}",
+        )
     value = f"gs://{config.bucket} in {location.lower()}"
     if location.lower() == config.region:
         return Finding("bucket", True, value)
