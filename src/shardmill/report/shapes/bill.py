@@ -95,10 +95,17 @@ def parts_table(study: Study) -> Element:
     for cell in study.cells:
         found = study.limits[cell.cell]
         parts = [f"{found.parts[part]:.0%}" if part in found.parts else UNKNOWN for part in shown]
-        rows.append((study.name(cell.cell), *parts, _flow(found, "network"), _flow(found, "disk")))
-    columns = ("shape", *(PART_WORDS[part] for part in shown), "network in the stage", "disk in the stage")
+        flows = (_flow(found, "network"), _flow(found, "disk"))
+        rows.append((study.name(cell.cell), LIMIT_WORDS[found.limit][0], *parts, *flows))
+    columns = (
+        "shape",
+        "limited by",
+        *(PART_WORDS[part] for part in shown),
+        "network in the stage",
+        "disk in the stage",
+    )
     caption = "Where the time of the cores goes, by combination."
-    return table(columns, rows, caption=caption, numeric=range(1, len(columns)))
+    return table(columns, rows, caption=caption, numeric=range(2, len(columns)))
 
 
 def partitions_table(study: Study) -> Element:

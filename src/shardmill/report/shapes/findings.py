@@ -116,9 +116,9 @@ def _partitions(study: Study, source: str) -> list[Finding]:
         widest = max((one.interval[1] for s in several for one in s.tried if one.interval), default=None)
         if widest is None:
             return [_tried_once(one, source) for one in several]
-        tried = sorted({one.partitions for s in several for one in s.tried if one.partitions is not None})
+        tried = sorted({one.partitions or 0 for s in several for one in s.tried})
         sentence = (
-            f"Between {tried[0]:,} and {tried[-1]:,} partitions, no difference could be told on "
+            f"Between {partitions_words(tried[0] or None)} and {counted_partitions(tried[-1])}, no difference could be told on "
             f"{'this shape' if len(several) == 1 else 'any shape'}; there may be one of up to {widest:.0%}, which more "
             "repetitions would show."
         )
@@ -215,7 +215,8 @@ def _but_disks(spec: ClusterSpec) -> tuple[object, ...]:
     def bare(node: NodeSpec) -> tuple[object, ...]:
         return node.machine_type, node.cores, node.memory_mb
 
-    return spec.provider, bare(spec.worker), spec.workers, bare(spec.master), spec.region, spec.image_version
+    machines = (bare(spec.worker), spec.workers, bare(spec.master))
+    return spec.provider, *machines, spec.region, spec.image_version, sorted(spec.properties.items())
 
 
 def _trust(study: Study, source: str) -> list[Finding]:
