@@ -185,6 +185,8 @@ def test_shapes_that_differ_in_disks_alone_tell_of_disks(tmp_path: Path) -> None
     )
     alike = sweep(tmp_path / "alike", lambda spec, count, repetition: 10.0 + repetition, specs=specs[:2])
     assert "take the cheaper disk" in of(alike, "disks-alike").sentence
+    twins = sweep(tmp_path / "twins", elapsed, specs=(disk("a", "pd-ssd"), disk("b", "pd-ssd")))
+    assert not {"disk-matters", "disks-alike"} & kinds(twins)
 
 
 @pytest.mark.parametrize(
