@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shardmill.errors import UsageError
 from shardmill.search.base import Outcome, Trial
-from shardmill.search.shapes import Shape, distinct
+from shardmill.search.shapes import Shape, distinct, told_apart
 from shardmill.traces import TraceRow
 
 
@@ -23,7 +23,7 @@ class Replay:
 
     def __init__(self, rows: Sequence[TraceRow], seed: int = 0) -> None:
         runs = distinct(rows)
-        self.shapes: tuple[Shape, ...] = tuple(runs)
+        self.shapes: tuple[Shape, ...] = told_apart(tuple(runs))
         rng = np.random.default_rng([seed, 29])
         self._drawn = [own[int(rng.integers(len(own)))] for own in runs.values()]
         self._runs = list(runs.values())

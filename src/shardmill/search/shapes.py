@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -71,6 +71,15 @@ def shape_of(row: TraceRow) -> Shape:
         row.memory_gb_per_node,
         row.usd_per_node_hour,
         extra,
+    )
+
+
+def told_apart(shapes: Sequence[Shape]) -> tuple[Shape, ...]:
+    """The same shapes without the further properties that all of them share: these tell nothing, and fill their labels."""
+    shared = set.intersection(*(set(shape.extra) for shape in shapes)) if len(shapes) > 1 else set()
+    return tuple(
+        replace(shape, extra=tuple(pair for pair in shape.extra if pair not in shared)) if shared else shape
+        for shape in shapes
     )
 
 

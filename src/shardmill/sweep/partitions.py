@@ -11,6 +11,7 @@ from typing import Final
 from shardmill.sweep.cells import CellRuns, by_shape, partitions_words
 from shardmill.sweep.compare import Ratio, Repetition, ratio_of, repetition_of
 from shardmill.sweep.row import TaskSummary
+from shardmill.units import format_seconds
 
 _IDLE: Final = 0.1
 """Of the stage: from here on, idle cores are worth a word."""
@@ -37,9 +38,7 @@ class Tried:
     idle_share: float | None
     straggling: float | None
     overhead_s: float | None
-    """Of one task: what sending it and its result about takes."""
-    overhead_share: float | None
-    """The same as a part of the median task. Medians over the runs, these five."""
+    """Of one task: what sending it and its result about takes. Medians over the runs, these four."""
 
     @property
     def told_apart(self) -> bool:
@@ -106,7 +105,6 @@ def _tried(cell: CellRuns, ratio: Ratio, fastest: bool) -> Tried:
         idle_share=middle([tasks.idle_share for tasks in known]),
         straggling=middle([_straggling(tasks) for tasks in known]),
         overhead_s=middle([tasks.scheduler_delay_s for tasks in known]),
-        overhead_share=middle([tasks.scheduler_delay_s / tasks.median_s for tasks in known if tasks.median_s > 0]),
     )
 
 
@@ -179,8 +177,8 @@ def _why(one: Tried) -> str:
         return f": its longest task takes {one.straggling:.1f} times the median one"
     if one.idle_share is not None and one.idle_share >= _IDLE:
         return f": its last wave leaves {one.idle_share:.0%} of the cores' time idle"
-    if one.overhead_share is not None and one.overhead_share >= _OVERHEAD:
-        return f": sending its tasks about takes {one.overhead_share:.0%} of their time"
+    if one.overhead_s is not None and one.overhead_s >= _OVERHEAD:
+        return f": each of its tasks costs {format_seconds(one.overhead_s)} to send about"
     return ""
 
 

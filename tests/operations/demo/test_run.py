@@ -12,6 +12,7 @@ from shardmill.errors import UsageError
 from shardmill.operations.demo.run import demo
 from shardmill.operations.prepare.run import prepare
 from shardmill.operations.speedtest.run import speedtest
+from shardmill.operations.sweep.run import sweep
 
 
 @pytest.mark.slow
@@ -27,7 +28,7 @@ def test_the_tour(tmp_path: Path) -> None:
         assert sheet.format == "PNG"
     commands = [shlex.split(line)[1:] for line in said if line.startswith("   $ ")]
     assert [words[:2] for words in commands] == [
-        ["shardmill", name] for name in ("prepare", "verify", "show", "speedtest", "report")
+        ["shardmill", name] for name in ("prepare", "verify", "show", "speedtest", "model", "report")
     ]
     arguments, _ = COMMAND.parse(commands[0][2:])
     again = prepare(**arguments)
@@ -46,11 +47,24 @@ def test_the_tour(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.spark
-def test_spark_makes_the_same_shards(tmp_path: Path) -> None:
+def test_the_whole_tour_with_spark_and_clusters(tmp_path: Path) -> None:
     said: list[str] = []
     result = demo(str(tmp_path / "demo"), say=said.append)
     assert result.spark_agrees is True
     assert any("byte for byte" in line for line in said)
+    assert result.machines is not None
+    measured, predicted, picked = result.machines.measured, result.machines.predicted, result.machines.picked
+    assert (measured.made, measured.left, {row.state for row in measured.rows}) == (4, 0, {"done"})
+    assert all(row.predicted for row in predicted.rows)
+    assert (len(picked.shapes), picked.best is not None) == (27, True)
+    assert len(picked.trials) < 27
+    page = Path(result.report).read_text(encoding="utf-8")
+    assert "redicted" in page
+    assert [line.split()[2] for line in said if line.startswith("   $ ")][-5:] == [
+        *("model", "sweep", "sweep", "pick", "report")
+    ]
+    file = next(shlex.split(line)[3] for line in said if line.startswith("   $ shardmill sweep"))
+    assert sweep(file, out=measured.out).made == 0  # the command that was told is the one that was run
 
 
 def test_a_folder_of_others_is_left_alone(tmp_path: Path) -> None:

@@ -11,10 +11,12 @@ import pytest
 import shardmill
 from shardmill.cli.main import main
 from shardmill.errors import UsageError
+from shardmill.operations.pick.result import lines
 from shardmill.operations.sweep.simulate import parse_core_speed
 from shardmill.runs import begin_run
 from shardmill.sweep.evidence import Evidence
 from shardmill.sweep.simulation.record import load
+from shardmill.traces import read_trace
 from tests.sweep.simulation.planted import Job, cluster, shape, sweep
 
 SPEC = """\
@@ -60,7 +62,10 @@ def test_rows_are_predicted_and_say_so(measured: Path, spec: str, tmp_path: Path
     assert "predicted, not measured" in found.notes[0]
     assert "were missed by" in found.notes[1]
     assert "A core of c3-standard-4 is taken to be 2 times as fast" in " ".join(found.notes)
-    assert found.trace is None  # a search must not take it for measurements
+    assert found.trace is not None
+    assert {row.workload for row in read_trace(found.trace)} == {"prepare-gs-photos (predicted)"}
+    picked = shardmill.pick(trace=found.trace, strategy="exhaustive")
+    assert "for prepare-gs-photos (predicted)" in lines(picked)[0]  # nobody takes it for measurements
     assert set(pq.read_table(out / "results.parquet")["predicted"].to_pylist()) == {True}
     kept = load(out)
     assert kept is not None

@@ -9,7 +9,7 @@ from shardmill.errors import ResumableError, UsageError
 from shardmill.operations.sweep.make import Maker, OutOfBudgetError
 from shardmill.search.base import Trial
 from shardmill.search.loop import Paid, UnaffordableError
-from shardmill.search.shapes import Shape
+from shardmill.search.shapes import Shape, told_apart
 from shardmill.sweep.evidence import RunSeen
 from shardmill.sweep.plan import PlannedRun
 from shardmill.sweep.request import SweepRequest
@@ -29,8 +29,8 @@ class ClusterRunner:
         self._cells = request.cells()
         self._specs = [by_name[cell.shape] for cell in self._cells]
         self._maker = maker
-        self.shapes: tuple[Shape, ...] = tuple(
-            shape_of(spec, cell.partitions, price) for spec, cell in zip(self._specs, self._cells, strict=True)
+        self.shapes: tuple[Shape, ...] = told_apart(
+            [shape_of(spec, cell.partitions, price) for spec, cell in zip(self._specs, self._cells, strict=True)]
         )
         self._paid: dict[Trial, float] = {}
         self._made = 0

@@ -140,6 +140,7 @@ def _simulated(
     found = simulated(request, wish, price)
     run = begin_run(folder, "sweep", {**plain(request), **asdict(wish), "measured": str(wish.measured)})
     results = write_results(run.path, found.rows)
+    trace = write_sweep_trace(run.path, f"{request.workload} (predicted)", found.rows, request.shapes)
     save(run.path, found)
     (run.path / PRICES).write_text(json.dumps(asdict(table)))
     told = f"every time and cost is predicted, not measured: by simulation, calibrated on {format_count(found.runs, 'run')} of {found.calibrated_on}"
@@ -154,7 +155,7 @@ def _simulated(
         out=str(run.path),
         workload=request.workload,
         results=str(results),
-        trace=None,
+        trace=None if trace is None else str(trace),
         dry_run=False,
         runs=len(found.rows),
         made=0,
