@@ -25,6 +25,7 @@ import sys, time
 from pathlib import Path
 from shardmill.sampling import Sampler
 Sampler(sys.argv[1], Path(sys.argv[2]), publish_s=0.5).start()
+print("started", flush=True)
 time.sleep(120)
 """
 
@@ -48,8 +49,11 @@ def wait_until(reached: Callable[[], bool]) -> None:
 
 @contextmanager
 def sampling_process(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(folder / "samples"), str(folder / "lock")]) as process:
+    command = [sys.executable, "-c", PROGRAM, str(folder / "samples"), str(folder / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"started\n"
             yield process
         finally:
             process.kill()
@@ -117,7 +121,8 @@ def test_two_processes_make_one_series_and_the_second_takes_over(tmp_path: Path)
     with sampling_process(tmp_path) as first:
         wait_until(lambda: bool(published(tmp_path / "samples")))
         with sampling_process(tmp_path) as second:
-            wait_until(lambda: len(published(tmp_path / "samples")) >= 3)
+            seen = len(published(tmp_path / "samples"))
+            wait_until(lambda: len(published(tmp_path / "samples")) >= seen + 3)
             assert {sample["pid"] for sample in published(tmp_path / "samples")} == {first.pid}
             os.kill(first.pid, signal.SIGKILL)
             first.wait()
@@ -128,7 +133,7 @@ def test_two_processes_make_one_series_and_the_second_takes_over(tmp_path: Path)
 
 
 def test_child_that_outlives_the_sampler_does_not_keep_the_lock(tmp_path: Path) -> None:
-    forks = PROGRAM.replace("time.sleep(120)", "time.sleep(2)\nimport os\nif os.fork(): os._exit(0)\ntime.sleep(20)")
+    forks = PROGRAM.replace("time.sleep(120)", "time.sleep(2)\nimport os\nif os.fork(): os._exit(0)\ntime.sleep(120)")
     words = [str(tmp_path / "samples"), str(tmp_path / "lock")]
     with subprocess.Popen([sys.executable, "-W", "ignore", "-c", forks, *words], start_new_session=True) as parent:
         try:
@@ -179,14 +184,26 @@ def test_no_folder_for_temporary_files_fails_nothing(
 ) -> None:
     monkeypatch.setenv(SAMPLES_VARIABLE, str(tmp_path / "samples"))
     monkeypatch.setattr(sampling, "_samplers", {})
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
-    with caplog.at_level(logging.WARNING), sampled():
-        pass
-    for sampler in sampling._samplers.values():
-        assert sampler is not None
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "absent")])
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            with sampled():
+                pass
+    assert len(caplog.records) == 1
+    assert "No usable temporary directory" in caplog.text
+
+
+def test_lock_that_cannot_be_opened_fails_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")  # somebody else's doing, in a folder that all may write to
+    sampler = Sampler(str(tmp_path / "samples"), tmp_path / "lock")
+    with caplog.at_level(logging.WARNING):
+        sampler.start()
+        sampler.partition_ended()
         sampler.stop()
-    assert "No such file" in caplog.text
+    assert len(caplog.records) == 1
     assert not (tmp_path / "samples").exists()
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_nothing_is_sampled_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -257,9 +258,15 @@ def _difference(after: tuple[int, int] | None, before: tuple[int, int] | None) -
     return max(after[0] - before[0], 0), max(after[1] - before[1], 0)
 
 
+@cache
+def _is_device(kind: str, name: str) -> bool:
+    """Whether it is one of its own, not made of others or of memory."""
+    return Path("/sys/class", kind, name, "device").exists()
+
+
 def _network() -> tuple[int, int] | None:
     cards = {name: card for name, card in psutil.net_io_counters(pernic=True, nowrap=False).items() if name != "lo"}
-    real = {name: card for name, card in cards.items() if Path("/sys/class/net", name, "device").exists()}
+    real = {name: card for name, card in cards.items() if _is_device("net", name)}
     counted = real or cards  # a container has none of its own
     if not counted:
         return None
@@ -271,7 +278,7 @@ def _disk() -> tuple[int, int] | None:
         disks = psutil.disk_io_counters(perdisk=True, nowrap=False)
     except NotImplementedError:
         return None
-    counted = [disk for name, disk in (disks or {}).items() if Path("/sys/block", name, "device").exists()]
+    counted = [disk for name, disk in (disks or {}).items() if _is_device("block", name)]
     if not counted:
         return None
     return sum(disk.read_bytes for disk in counted), sum(disk.write_bytes for disk in counted)
