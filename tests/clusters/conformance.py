@@ -58,6 +58,7 @@ class ProviderConformance:
         said: list[str] = []
         outcome = provider.submit(cluster, Job("fails", ("verify", f"{dest}-nothing-here")), said.append)
         assert outcome.state == "failed"
+        assert outcome.exit_code == 2
         assert outcome.result is None
         assert "nothing-here" in outcome.error
         assert "nothing-here" in "".join(said)

@@ -19,6 +19,7 @@ from shardmill.clusters.base import ClusterSpec, NodeSpec, UsageSample
 from shardmill.clusters.local.folder import ClusterFolder, read_properties, write_json, write_properties
 from shardmill.clusters.local.leash import end_tree
 from shardmill.java import find_java
+from shardmill.sampling import HOST_VARIABLE
 
 MOST_WORKERS: Final = 2
 """Two workers of one core stand for any number of machines."""
@@ -32,7 +33,9 @@ class Machines:
     """Started for a cluster's first job; `stop` ends every process."""
 
     def __init__(self, path: Path, name: str, workers: int, environment: Mapping[str, str]) -> None:
-        self.folder, self.environment = ClusterFolder(path), {**os.environ, **environment}
+        self.folder = ClusterFolder(path)
+        # All of them are this one machine, which must be called what one of the cluster's is.
+        self.environment = {**os.environ, **environment, HOST_VARIABLE: f"{name}-w-0" if workers else f"{name}-m"}
         self.folder.jobs.mkdir(parents=True)
         node = NodeSpec("local", 1, 700)
         spec = ClusterSpec(

@@ -29,7 +29,8 @@ def usage_by_hosts(
 ) -> list[UsageSample]:
     """The samples of `monitored`, or the machines' own where the stretch is brief or Monitoring has none.
 
-    The two are not mixed: Monitoring sees a machine's bytes from outside of it, and in other stretches of time.
+    The two are not mixed: Monitoring sees a machine's bytes from outside of it, and all of them; of a machine on which
+    no task runs, the master with most jobs, there are no samples of its own.
     """
     brief = end - start < BRIEF_S
     own = _own(cluster, config, start, end) if brief else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
 from google.api_core import exceptions
@@ -11,6 +12,7 @@ from google.api_core import exceptions
 from shardmill.clusters import limits
 from shardmill.clusters.base import READY_TIMEOUT_S, Cluster, ClusterSpec, Job, JobOutcome, UsageSample
 from shardmill.clusters.dataproc.config import CloudConfig, read_config
+from shardmill.clusters.dataproc.host_usage import usage_by_hosts
 from shardmill.clusters.dataproc.jobs import job_id, run_job
 from shardmill.clusters.dataproc.message import (
     INSTALLED,
@@ -107,7 +109,8 @@ class DataprocProvider:
         self._service.cancel_job(job_id(cluster, job), cluster.name)
 
     def usage(self, cluster: Cluster, start: float, end: float) -> list[UsageSample]:
-        return usage_of(cluster, self._config, start, end, self._now, self._sleep)
+        monitored = partial(usage_of, cluster, self._config, start, end, self._now, self._sleep)
+        return usage_by_hosts(cluster, self._config, start, end, monitored)
 
     def delete(self, name: str) -> None:
         message = self._service.find_cluster(name)
