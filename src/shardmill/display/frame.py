@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 from shardmill.report.html import Element, Node, element, write
+
+
+_OURS: Final = ".shardmill.shardmill.shardmill"
+"""Said thrice, it outweighs what Jupyter has to say about tables and lists."""
 
 
 def framed(title: str, parts: Sequence[Node]) -> str:
@@ -49,4 +54,4 @@ def _style() -> str:
     folder = resources.files("shardmill.report") / "assets"
     parts = (folder / "parts.css").read_text(encoding="utf-8")
     frame = (resources.files("shardmill.display") / "notebook.css").read_text(encoding="utf-8")
-    return f"{frame}\n.shardmill {{\n{parts}}}\n"
+    return f"{frame}\n{_OURS} {{\n{parts}}}\n"
