@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from shardmill.report.html import Element, Node, element, write
 
-
 _OURS: Final = ".shardmill.shardmill.shardmill"
 """Said thrice, it outweighs what Jupyter has to say about tables and lists."""
 

@@ -36,6 +36,13 @@ class Ratio:
         return max(self.cells, key=lambda entry: entry[1])
 
     @property
+    def inverse(self) -> Ratio:
+        """The other over the one."""
+        low, high = self.interval
+        cells = tuple((factors, 1 / value) for factors, value in self.cells)
+        return Ratio(1 / self.value, (1 / high, 1 / low if low > 0 else math.inf), cells)
+
+    @property
     def sure(self) -> bool:
         """Its interval leaves out 1."""
         return self.interval[0] > 1 or self.interval[1] < 1

@@ -17,6 +17,7 @@ from shardmill.report.throughput.findings.contests import (
     between_shard_sizes,
     shard_bytes,
     throughput,
+    verdict,
 )
 from shardmill.report.throughput.findings.words import bounded, percent, reader, what, window
 from shardmill.report.throughput.models import fastest
@@ -72,32 +73,12 @@ def _formats(study: Study, arms: Sequence[ArmAnalysis], source: str) -> Iterator
     found = between_formats(study, arms, throughput)
     if found is None:
         return
+    best = found.best.arm.format
     for rival, gain in found.rivals:
-        times = quantity(gain.value, "x", bare=True)
-        if gain.sure and gain.value >= 1 + WORTH:
-            yield Finding(
-                "format-faster",
-                "batch",
-                f"Of the formats, {found.best.arm.format} is read {times} times as fast as {rival.arm.format} by "
-                f"{reader(rival)}, of the same images.",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("format",),
-            )
-        else:
-            yield Finding(
-                "format-same",
-                "batch",
-                f"Between {found.best.arm.format} and {rival.arm.format} no difference in speed that matters can be told by "
-                f"{reader(rival)}: {found.best.arm.format} is read {times} times as fast.",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("format",),
-            )
+        times, other, by = quantity(gain.value, "x", bare=True), rival.arm.format, reader(rival)
+        told = f"Of the formats, {best} is read {times} times as fast as {other} by {by}, of the same images."
+        same = f"Between {best} and {other} no difference in speed that matters can be told by {by}: {best} is read {times} times as fast."
+        yield verdict("format-faster", "format-same", "batch", gain, (told, same), source, ("format",))
 
 
 def _against_files(study: Study, arms: Sequence[ArmAnalysis], source: str) -> Iterator[Finding]:
@@ -157,30 +138,13 @@ def _shard_sizes(study: Study, arms: Sequence[ArmAnalysis], source: str) -> Iter
     ours = format_bytes(shard_bytes(study, found.best) or 0)
     for rival, gain in found.rivals:
         theirs = format_bytes(shard_bytes(study, rival) or 0)
-        times = quantity(gain.value, "x", bare=True)
-        if gain.sure and gain.value >= 1 + WORTH:
-            yield Finding(
-                "shard-size-faster",
-                "batch",
-                f"Shards of {ours} are read {times} times as fast as shards of {theirs} ({found.best.arm.format}, {reader(rival)}).",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("shard size",),
-            )
-        else:
-            yield Finding(
-                "shard-size-same",
-                "batch",
-                f"Between shards of {ours} and of {theirs} no difference in speed that matters can be told ({found.best.arm.format}, "
-                f"{reader(rival)}): the former are read {times} times as fast.",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("shard size",),
-            )
+        times, read = quantity(gain.value, "x", bare=True), f"{found.best.arm.format}, {reader(rival)}"
+        told = f"Shards of {ours} are read {times} times as fast as shards of {theirs} ({read})."
+        same = (
+            f"Between shards of {ours} and of {theirs} no difference in speed that matters can be told ({read}): the former are read "
+            f"{times} times as fast."
+        )
+        yield verdict("shard-size-faster", "shard-size-same", "batch", gain, (told, same), source, ("shard size",))
 
 
 def _batch_sizes(best: ArmAnalysis, source: str) -> Iterator[Finding]:

@@ -12,6 +12,8 @@ import numpy as np
 from shardmill.model.analysis import ArmAnalysis
 from shardmill.model.observations import Observations, observe
 from shardmill.model.ratio import Ratio, ratio
+from shardmill.report.finding import Finding, Topic, Use
+from shardmill.report.throughput.findings.words import bounded
 from shardmill.report.throughput.study import Study
 
 SMALL_BATCH: Final = 8
@@ -33,6 +35,16 @@ class Contest:
 
     best: ArmAnalysis
     rivals: tuple[tuple[ArmAnalysis, Ratio], ...]
+
+
+def verdict(
+    told: str, same: str, use: Use, gain: Ratio, sentences: tuple[str, str], source: str, topics: tuple[Topic, ...]
+) -> Finding:
+    """A finding of the kind `told`, with the first sentence, where the gain is no chance and large enough to matter; else of
+    the kind `same`, with the second."""
+    clear = gain.sure and gain.value >= 1 + WORTH
+    kind, sentence = (told, sentences[0]) if clear else (same, sentences[1])
+    return Finding(kind, use, sentence, gain.value, "x", bounded(gain.interval), source, topics)
 
 
 def throughput(one: ArmAnalysis) -> Observations | None:

@@ -8,17 +8,19 @@ from shardmill.model.analysis import ArmAnalysis
 from shardmill.model.ratio import ratio
 from shardmill.report.finding import Finding
 from shardmill.report.quantity import quantity
-from shardmill.report.throughput.findings.contests import WORTH, promptness, same_images
-from shardmill.report.throughput.findings.words import bounded
+from shardmill.report.throughput.findings.contests import promptness, same_images, verdict
 from shardmill.report.throughput.models import fastest
 from shardmill.report.throughput.study import Study
 
+Machine = tuple[str, Study]
+"""Its name and its speed tests."""
 
-def machine_findings(machines: Sequence[tuple[str, Study]], source: str) -> Iterator[Finding]:
+
+def machine_findings(machines: Sequence[Machine], source: str) -> Iterator[Finding]:
     """The first machine against each of the others, by the fastest way of reading that both measured.
 
     Args:
-        machines: A name and the speed tests of each.
+        machines: Two or more.
         source: Id of the section that shows the first one's.
     """
     first, *others = machines
@@ -27,41 +29,19 @@ def machine_findings(machines: Sequence[tuple[str, Study]], source: str) -> Iter
         yield from _first_batch(first, other, source)
 
 
-def _throughput(one: tuple[str, Study], other: tuple[str, Study], source: str) -> Iterator[Finding]:
+def _throughput(one: Machine, other: Machine, source: str) -> Iterator[Finding]:
     pair = _alike(one[1], other[1])
     found = None if pair is None else ratio(pair[0].seen, pair[1].seen)
     if pair is None or found is None:
         return
-    fast, slow, gain, interval = one[0], other[0], found.value, found.interval
-    if gain < 1:
-        fast, slow, gain, interval = slow, fast, 1 / gain, (1 / interval[1], _inverse(interval[0]))
-    times = quantity(gain, "x", bare=True)
-    if found.sure and gain >= 1 + WORTH:
-        yield Finding(
-            "machine-faster",
-            "batch",
-            f"{fast} reads {pair[0].name} {times} times as fast as {slow}, by one process at a time of each.",
-            gain,
-            "x",
-            bounded(interval),
-            source,
-            ("shape",),
-        )
-    else:
-        yield Finding(
-            "machine-same",
-            "batch",
-            f"Between {fast} and {slow} no difference in speed that matters can be told: the former reads {pair[0].name} {times} times "
-            "as fast.",
-            gain,
-            "x",
-            bounded(interval),
-            source,
-            ("shape",),
-        )
+    fast, slow, gain = (one[0], other[0], found) if found.value >= 1 else (other[0], one[0], found.inverse)
+    times, name = quantity(gain.value, "x", bare=True), pair[0].name
+    told = f"{fast} reads {name} {times} times as fast as {slow}, in the same batches with as many readers."
+    same = f"Between {fast} and {slow} no difference in speed that matters can be told: the former reads {name} {times} times as fast."
+    yield verdict("machine-faster", "machine-same", "batch", gain, (told, same), source, ("shape",))
 
 
-def _first_batch(one: tuple[str, Study], other: tuple[str, Study], source: str) -> Iterator[Finding]:
+def _first_batch(one: Machine, other: Machine, source: str) -> Iterator[Finding]:
     pair = _alike(one[1], other[1])
     if pair is None:
         return
@@ -69,33 +49,14 @@ def _first_batch(one: tuple[str, Study], other: tuple[str, Study], source: str) 
     found = None if ours is None or theirs is None else ratio(ours, theirs)
     if ours is None or found is None:
         return
-    soon, late, gain, interval = one[0], other[0], found.value, found.interval
-    if gain < 1:
-        soon, late, gain, interval = late, soon, 1 / gain, (1 / interval[1], _inverse(interval[0]))
-    size, times = int(ours.batch_size[0]), quantity(gain, "x", bare=True)
-    if found.sure and gain >= 1 + WORTH:
-        yield Finding(
-            "machine-sooner",
-            "streaming",
-            f"On {soon} the first batch of {size} of {pair[0].name} is there {times} times as soon as on {late}.",
-            gain,
-            "x",
-            bounded(interval),
-            source,
-            ("shape",),
-        )
-    else:
-        yield Finding(
-            "machine-as-soon",
-            "streaming",
-            f"On {soon} and on {late} the first batch of {size} of {pair[0].name} is there equally soon, as far as can be told: {times} "
-            "times as soon on the former.",
-            gain,
-            "x",
-            bounded(interval),
-            source,
-            ("shape",),
-        )
+    soon, late, gain = (one[0], other[0], found) if found.value >= 1 else (other[0], one[0], found.inverse)
+    times, batch = (
+        quantity(gain.value, "x", bare=True),
+        f"the first batch of {int(ours.batch_size[0])} of {pair[0].name}",
+    )
+    told = f"On {soon} {batch} is there {times} times as soon as on {late}."
+    same = f"On {soon} and on {late} {batch} is there equally soon, as far as can be told: {times} times as soon on the former."
+    yield verdict("machine-sooner", "machine-as-soon", "streaming", gain, (told, same), source, ("shape",))
 
 
 def _alike(one: Study, other: Study) -> tuple[ArmAnalysis, ArmAnalysis] | None:
@@ -108,7 +69,3 @@ def _alike(one: Study, other: Study) -> tuple[ArmAnalysis, ArmAnalysis] | None:
         return None
     best = fastest(decoded)
     return best, theirs[best.arm]
-
-
-def _inverse(bound: float) -> float:
-    return 1 / bound if bound > 0 else float("inf")

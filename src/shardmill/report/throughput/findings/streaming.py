@@ -21,6 +21,7 @@ from shardmill.report.throughput.findings.contests import (
     between_shard_sizes,
     promptness,
     shard_bytes,
+    verdict,
 )
 from shardmill.report.throughput.findings.words import bounded, percent, reader, what
 from shardmill.report.throughput.study import Study
@@ -113,32 +114,17 @@ def _formats(study: Study, arms: Sequence[ArmAnalysis], size: int, source: str) 
     found = between_formats(study, arms, promptness(study))
     if found is None:
         return
+    best = found.best.arm.format
     for rival, gain in found.rivals:
-        times = quantity(gain.value, "x", bare=True)
-        if gain.sure and gain.value >= 1 + WORTH:
-            yield Finding(
-                "first-batch-format-sooner",
-                "streaming",
-                f"The first batch of {size} is there {times} times as soon from {found.best.arm.format} as from {rival.arm.format} by "
-                f"{reader(rival)}.",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("format",),
-            )
-        else:
-            yield Finding(
-                "first-batch-format-same",
-                "streaming",
-                f"Whether the first batch of {size} is there sooner from {found.best.arm.format} or from {rival.arm.format} makes no "
-                f"difference that can be told by {reader(rival)}: {times} times as soon from the former.",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("format",),
-            )
+        times, other, by = quantity(gain.value, "x", bare=True), rival.arm.format, reader(rival)
+        told = f"The first batch of {size} is there {times} times as soon from {best} as from {other} by {by}."
+        same = (
+            f"Whether the first batch of {size} is there sooner from {best} or from {other} makes no difference that can be told by {by}: "
+            f"{times} times as soon from the former."
+        )
+        yield verdict(
+            "first-batch-format-sooner", "first-batch-format-same", "streaming", gain, (told, same), source, ("format",)
+        )
 
 
 def _shard_sizes(study: Study, arms: Sequence[ArmAnalysis], size: int, source: str) -> Iterator[Finding]:
@@ -148,31 +134,21 @@ def _shard_sizes(study: Study, arms: Sequence[ArmAnalysis], size: int, source: s
     ours = format_bytes(shard_bytes(study, found.best) or 0)
     for rival, gain in found.rivals:
         theirs = format_bytes(shard_bytes(study, rival) or 0)
-        times = quantity(gain.value, "x", bare=True)
-        if gain.sure and gain.value >= 1 + WORTH:
-            yield Finding(
-                "first-batch-shard-size-sooner",
-                "streaming",
-                f"The first batch of {size} is there {times} times as soon from shards of {ours} as from shards of {theirs} "
-                f"({found.best.arm.format}, {reader(rival)}).",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("shard size",),
-            )
-        else:
-            yield Finding(
-                "first-batch-shard-size-same",
-                "streaming",
-                f"The first batch of {size} is there as soon from shards of {ours} as from shards of {theirs}, as far as can be told "
-                f"({found.best.arm.format}, {reader(rival)}): {times} times as soon from the former.",
-                gain.value,
-                "x",
-                bounded(gain.interval),
-                source,
-                ("shard size",),
-            )
+        times, read = quantity(gain.value, "x", bare=True), f"{found.best.arm.format}, {reader(rival)}"
+        told = f"The first batch of {size} is there {times} times as soon from shards of {ours} as from shards of {theirs} ({read})."
+        same = (
+            f"The first batch of {size} is there as soon from shards of {ours} as from shards of {theirs}, as far as can be told ({read}): "
+            f"{times} times as soon from the former."
+        )
+        yield verdict(
+            "first-batch-shard-size-sooner",
+            "first-batch-shard-size-same",
+            "streaming",
+            gain,
+            (told, same),
+            source,
+            ("shard size",),
+        )
 
 
 def _parallel_reads(study: Study, soonest: _Soonest, source: str) -> Iterator[Finding]:
@@ -203,7 +179,6 @@ def _parallel_reads(study: Study, soonest: _Soonest, source: str) -> Iterator[Fi
             ("parallel reads",),
         )
     elif gain.sure and gain.value <= 1 / (1 + WORTH):
-        inverse = bounded((1 / gain.interval[1], 1 / gain.interval[0]) if gain.interval[0] > 0 else (0.0, np.inf))
         yield Finding(
             "first-batch-reads-later",
             "streaming",
@@ -211,7 +186,7 @@ def _parallel_reads(study: Study, soonest: _Soonest, source: str) -> Iterator[Fi
             f"{quantity(1 / gain.value, 'x', bare=True)} times as long ({soonest.arm.name}).",
             1 / gain.value,
             "x",
-            inverse,
+            bounded(gain.inverse.interval),
             source,
             ("parallel reads",),
         )
@@ -248,27 +223,14 @@ def _cold(study: Study, soonest: _Soonest, source: str) -> Iterator[Finding]:
     of = f"the first batch of {soonest.cell.batch_size} of {soonest.arm.arm.format}"
     latency = 1 / float(np.median(by_cache["cold"].rate))
     times = quantity(found.value, "x", bare=True)
-    if found.sure and found.value >= 1 + WORTH:
-        yield Finding(
-            "first-batch-cold-later",
-            "streaming",
-            f"From a cold cache {of} takes {times} times as long as from memory, {quantity(latency, 's')}: a faster disk or network, or "
-            "reading ahead, shortens the wait.",
-            found.value,
-            "x",
-            bounded(found.interval),
-            source,
-            ("disk",),
-        )
-    else:
-        yield Finding(
-            "first-batch-cold-same",
-            "streaming",
-            f"From a cold cache {of} takes no longer than from memory, as far as can be told: {times} times as long, "
-            f"{quantity(latency, 's')}.",
-            found.value,
-            "x",
-            bounded(found.interval),
-            source,
-            ("disk",),
-        )
+    told = (
+        f"From a cold cache {of} takes {times} times as long as from memory, {quantity(latency, 's')}: a faster disk or network, or "
+        "reading ahead, shortens the wait."
+    )
+    same = (
+        f"From a cold cache {of} takes no longer than from memory, as far as can be told: {times} times as long, "
+        f"{quantity(latency, 's')}."
+    )
+    yield verdict(
+        "first-batch-cold-later", "first-batch-cold-same", "streaming", found, (told, same), source, ("disk",)
+    )
