@@ -135,6 +135,8 @@ def test_what_is_shown(made: Made, result: Callable[[Made], Any], words: list[st
 def test_the_images_of_a_set_that_is_gone_are_left_out_and_said(made: Made, tmp_path: Path) -> None:
     gone = replace(made.prepared, dest=str(tmp_path / "gone"))
     assert "Its images cannot be shown: there is nothing at" in Reader(gone._repr_html_()).text
+    far = replace(made.prepared, dest="s3://a-bucket/shards")
+    assert "not on this machine" in Reader(far._repr_html_()).text
     assert "no longer there" in replace(made.shown, sheet=str(tmp_path / "no.png"))._repr_html_()
 
 

@@ -15,6 +15,7 @@ from shardmill.operations.show.run import show
 from shardmill.operations.verify.result import VerifyResult, remedy
 from shardmill.report.html import Node, element
 from shardmill.report.section import definitions, folded, note, paragraph, table
+from shardmill.storage import scheme_of
 from shardmill.units import format_bytes, format_count, format_seconds
 
 _IMAGES: Final = 24
@@ -57,7 +58,9 @@ def _any_has(result: PrepareResult, name: str) -> bool:
 
 
 def _sheet(dest: str) -> list[Node]:
-    """A few images of the set; nothing where it has gone since, or lies in a store that needs more than its name."""
+    """A few images of the set, where it lies on this machine: a notebook does not wait for a store to show a result."""
+    if scheme_of(dest):
+        return [note("Its images are not on this machine; shardmill.show draws some of them.")]
     try:
         with tempfile.TemporaryDirectory(prefix="shardmill-display-") as scratch:
             drawn = show(dest, output=str(Path(scratch) / "sheet.png"), count=_IMAGES)
