@@ -20,6 +20,11 @@ class Clock:
         """What this clock said at a time of ours."""
         return moment + sum(seconds for when, seconds in self._leaps if when <= moment)
 
+    def reset(self) -> None:
+        """As ours again; for when there are no clusters."""
+        self._leaps.append((time.time(), -self._ahead_s))
+        self._ahead_s = 0.0
+
     def advance(self, seconds: float) -> None:
         self._leaps.append((time.time(), seconds))
         self._ahead_s += seconds

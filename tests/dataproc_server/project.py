@@ -42,6 +42,7 @@ class Project:
     )
     permissions: set[str] = field(default_factory=lambda: set(ROLES_PERMISSIONS))
     private_access: bool = True
+    _being_enabled: set[str] = field(default_factory=set)
 
     def region(self, name: str) -> dict[str, Any]:
         if name != self.service.region:
@@ -69,8 +70,12 @@ class Project:
 
     def enable(self, names: list[str]) -> dict[str, Any]:
         self._needs("serviceusage.services.enable")
-        self.enabled |= set(names)
-        return {"name": "operations/enabled", "done": True, "response": {}}
+        self._being_enabled = set(names)
+        return {"name": "operations/acf.enabling"}
+
+    def enabling(self) -> dict[str, Any]:
+        self.enabled |= self._being_enabled
+        return {"name": "operations/acf.enabling", "done": True, "response": {}}
 
     def test_permissions(self, asked: list[str]) -> dict[str, Any]:
         return {"permissions": [permission for permission in asked if permission in self.permissions]}

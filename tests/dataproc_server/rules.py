@@ -109,7 +109,12 @@ def _labels(labelled: Any) -> Iterator[str]:
 def _lifetimes(cluster: Any) -> Iterator[str]:
     lifecycle = cluster.config.lifecycle_config
     for field, least in (("idle_delete_ttl", 5), ("auto_delete_ttl", 10), ("idle_stop_ttl", 5), ("auto_stop_ttl", 10)):
-        if field in lifecycle and not least * _MINUTE <= getattr(lifecycle, field).total_seconds() <= 14 * _DAY:
+        known = field in type(lifecycle).meta.fields  # older messages cannot stop clusters
+        if (
+            known
+            and field in lifecycle
+            and not least * _MINUTE <= getattr(lifecycle, field).total_seconds() <= 14 * _DAY
+        ):
             yield f"{field} must be between {least} minutes and 14 days"
 
 

@@ -120,6 +120,7 @@ class Router:
         services = r"/v1/projects/(?P<project>[^/]+)/services:"
         route("BatchGetServices", "GET", f"{services}batchGet", lambda r: project.services(list(r.query["names"])))
         route("EnableServices", "POST", f"{services}batchEnable", lambda r: project.enable(r.body["serviceIds"]))
+        route("GetEnabling", "GET", r"/v1/operations/acf\.enabling", lambda _: project.enabling())
         permissions = r"/v1/projects/(?P<project>[^/:]+):testIamPermissions"
         route("TestPermissions", "POST", permissions, lambda r: project.test_permissions(r.body["permissions"]))
 

@@ -108,6 +108,19 @@ def test_wrong_requests(account: DataprocServer, monkeypatch: pytest.MonkeyPatch
         cluster_init(project="p", region="r", bucket="b")
 
 
+def test_nothing_of_a_broken_key_is_shown(
+    account: DataprocServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({"type": "service_account", "private_key": "-----SECRET-----", "client_email": "x"}))
+    monkeypatch.delenv("SHARDMILL_GOOGLE_ENDPOINT")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    assert main(words(account, "b")) == 2
+    said = capsys.readouterr()
+    assert "sign in with" in said.err
+    assert "SECRET" not in said.err + said.out
+
+
 def test_network_away(account: DataprocServer) -> None:
     rest = GoogleRest(CloudConfig("test-project", "us-central1", account.service.bucket), patience_s=0.5)
     account.faults.go_offline(30)

@@ -15,9 +15,10 @@ from shardmill.clusters.dataproc.host_usage import sampling_settings
 from shardmill.clusters.dataproc.message import state_of
 from shardmill.clusters.dataproc.service import DataprocService, waits
 from shardmill.clusters.jobs import Answer, command_app, job_arguments, read_answer
-from shardmill.errors import UsageError
+from shardmill.errors import ClusterError, ResumableError, UsageError
 from shardmill.storage.base import Store
 from shardmill.storage.open import open_store, scheme_of
+from shardmill.storage.settings import StorageSettings
 
 _STATES: Final[dict[str, JobState]] = {"DONE": "done", "ERROR": "failed", "CANCELLED": "cancelled"}
 _EVENTS: Final = "events"
@@ -36,10 +37,13 @@ def job_id(cluster: Cluster, job: str) -> str:
 def run_job(service: DataprocService, cluster: Cluster, job: Job, on_output: Callable[[str], None]) -> JobOutcome:
     """Submit `job` and follow it to its end; cancel it when left by an exception."""
     number, folder = job_id(cluster, job.id), f"{service.config.root}/jobs/{cluster.facts['uuid']}/{job.id}"
-    store = open_store(folder)
+    settings = StorageSettings(timeout_s=service.patience_s)
+    store = open_store(folder, settings)
     service.submit_job(_message(cluster, job, number, folder, store), cluster.name)
     try:
-        ended = _follow(service, cluster, number, job.timeout_s, on_output)
+        ended = _follow(service, cluster, number, job.timeout_s, _Output(on_output, settings))
+    except (ClusterError, ResumableError):
+        raise  # the network is away: asking to cancel would only wait for it again
     except BaseException:
         service.cancel_job(number, cluster.name)
         raise
@@ -98,9 +102,8 @@ def _put(store: Store, name: str, content: bytes) -> None:
 
 
 def _follow(
-    service: DataprocService, cluster: Cluster, number: str, timeout_s: float | None, on_output: Callable[[str], None]
+    service: DataprocService, cluster: Cluster, number: str, timeout_s: float | None, output: _Output
 ) -> _Ended:
-    output = _Output(on_output)
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     cancelled_at: float | None = None
     look_at = time.monotonic() + _LOOK_AT_CLUSTER_S
@@ -154,7 +157,8 @@ def _outcome(job: Job, ended: _Ended, folder: str, store: Store) -> JobOutcome:
 class _Output:
     """The driver's output, in objects `PREFIX.000000000`, `PREFIX.000000001` ..., of which the last one grows."""
 
-    def __init__(self, on_output: Callable[[str], None]) -> None:
+    def __init__(self, on_output: Callable[[str], None], settings: StorageSettings) -> None:
+        self._settings = settings
         self._on_output, self._part, self._read = on_output, 0, 0
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._tail = ""
@@ -164,7 +168,7 @@ class _Output:
         if not uri:
             return
         folder, _, prefix = uri.rpartition("/")
-        store = open_store(folder)
+        store = open_store(folder, self._settings)
         while self._grown(store, f"{prefix}.{self._part:09d}"):
             if store.size(f"{prefix}.{self._part + 1:09d}") is None:
                 return

@@ -31,7 +31,7 @@ from shardmill.clusters.dataproc.service import PATIENCE_S, DataprocService, wai
 from shardmill.clusters.dataproc.usage import USAGE_DELAY_S, usage_of
 from shardmill.clusters.dataproc.wheelhouse import publish_wheelhouse
 from shardmill.clusters.limits import Quotas
-from shardmill.errors import ClusterError, UsageError
+from shardmill.errors import ClusterError, ResumableError, UsageError
 
 DELETE_TIMEOUT_S: Final = 900.0
 
@@ -104,6 +104,11 @@ class DataprocProvider:
             return run_job(self._service, cluster, job, on_output)
         except (exceptions.NotFound, exceptions.FailedPrecondition) as error:
             raise ClusterError(f"cluster {cluster.name} runs no longer ({one_line(str(error.message))}).") from error
+        except ResumableError as error:
+            raise ClusterError(
+                f"job {job.id} on cluster {cluster.name} cannot be followed: {str(error).rstrip('.')}. The cluster may still "
+                f"be running; delete it with: {self.delete_command(cluster.name)}"
+            ) from error
 
     def cancel(self, cluster: Cluster, job: str) -> None:
         self._service.cancel_job(job_id(cluster, job), cluster.name)

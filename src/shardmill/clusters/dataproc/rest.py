@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from shardmill.clusters.dataproc.config import GOOGLE_ENDPOINT, CloudConfig
 from shardmill.clusters.dataproc.sentences import SIGN_IN, explain, one_line
 from shardmill.errors import ClusterError, UsageError
 
+_ENABLE_TIMEOUT_S: Final = 300.0
+_POLL_S: Final = 1.0
 _PATIENCE_S: Final = 60.0
 _CALL_TIMEOUT_S: Final = 30.0
 
@@ -54,8 +57,19 @@ class GoogleRest:
         return {name.rpartition("/")[2] for name in enabled}
 
     def enable_services(self, names: list[str]) -> None:
+        """And wait until they are."""
         path = f"/v1/projects/{self._config.project}/services:batchEnable"
-        self._ask("POST", "serviceusage", path, "enable the APIs", body={"serviceIds": names})
+        operation = self._ask("POST", "serviceusage", path, "enable the APIs", body={"serviceIds": names})
+        deadline = time.monotonic() + _ENABLE_TIMEOUT_S
+        while not operation.get("done"):
+            if time.monotonic() > deadline:
+                raise ClusterError(
+                    f"the APIs were not enabled within {_ENABLE_TIMEOUT_S:.0f} s; run the same command again."
+                )
+            time.sleep(_POLL_S)
+            operation = self._ask("GET", "serviceusage", f"/v1/{operation['name']}", "see whether the APIs are enabled")
+        if "error" in operation:
+            raise UsageError(f"cannot enable the APIs: {one_line(str(operation['error'].get('message', '')))}.")
 
     def permissions(self, names: list[str]) -> set[str]:
         """Those of `names` that the credentials have in the project."""

@@ -30,7 +30,7 @@ class DataprocService:
     """Dataproc in one project and region."""
 
     def __init__(self, config: CloudConfig, patience_s: float = PATIENCE_S) -> None:
-        self.config, self._patience_s = config, patience_s
+        self.config, self.patience_s = config, patience_s
         endpoint = os.environ.get(DATAPROC_ENDPOINT)
         options = {"api_endpoint": endpoint or f"https://{config.region}-dataproc.googleapis.com"}
         credentials = credentials_for(endpoint)
@@ -99,7 +99,7 @@ class DataprocService:
             return
 
     def _call(self, method: Callable[..., Any], request: dict[str, Any], doing: str, name: str = "") -> Any:  # noqa: ANN401
-        retry = Retry(predicate=is_transient, initial=0.3, maximum=10.0, multiplier=1.6, timeout=self._patience_s)
+        retry = Retry(predicate=is_transient, initial=0.3, maximum=10.0, multiplier=1.6, timeout=self.patience_s)
         try:
             return method(request=request, retry=retry, timeout=_CALL_TIMEOUT_S)
         except (exceptions.NotFound, exceptions.Conflict):
@@ -115,7 +115,7 @@ class DataprocService:
 
     def _away(self, doing: str, name: str, error: exceptions.RetryError) -> str:
         cause = type(error.cause).__name__
-        text = f"cannot {doing}: Dataproc could not be reached for {self._patience_s / 60:g} minutes ({cause})."
+        text = f"cannot {doing}: Dataproc could not be reached for {self.patience_s / 60:g} minutes ({cause})."
         if name:
             text += (
                 f" The cluster may still be running, and ends by its own limits at the latest. "
