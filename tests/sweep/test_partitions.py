@@ -65,6 +65,7 @@ def test_only_one_number() -> None:
     ("tasks", "why"),
     [
         ((9, 1, 1, 1, 1, 1, 1, 1), "its longest task takes 9.0 times the median one"),
+        ((0.15,) * 64, "sending its tasks about takes 13% of their time"),
         ((3,) * 5, "its last wave leaves 38% of the cores' time idle"),
     ],
 )

@@ -11,7 +11,6 @@ from typing import Final
 from shardmill.sweep.cells import CellRuns, by_shape, partitions_words
 from shardmill.sweep.compare import Ratio, Repetition, ratio_of, repetition_of
 from shardmill.sweep.row import TaskSummary
-from shardmill.units import format_seconds
 
 _IDLE: Final = 0.1
 """Of the stage: from here on, idle cores are worth a word."""
@@ -38,7 +37,9 @@ class Tried:
     idle_share: float | None
     straggling: float | None
     overhead_s: float | None
-    """Of one task: what sending it and its result about takes. Medians over the runs, these four."""
+    """Of one task: what sending it and its result about takes."""
+    overhead_share: float | None
+    """The same as a part of the median task. Medians over the runs, these five."""
 
     @property
     def told_apart(self) -> bool:
@@ -105,6 +106,7 @@ def _tried(cell: CellRuns, ratio: Ratio, fastest: bool) -> Tried:
         idle_share=middle([tasks.idle_share for tasks in known]),
         straggling=middle([_straggling(tasks) for tasks in known]),
         overhead_s=middle([tasks.scheduler_delay_s for tasks in known]),
+        overhead_share=middle([tasks.scheduler_delay_s / tasks.median_s for tasks in known if tasks.median_s > 0]),
     )
 
 
@@ -128,8 +130,9 @@ def _reason(tried: Sequence[Tried], fastest: Tried, best: Tried, told: bool) -> 
         words.append("Each was run once, so no difference can be told from chance; this one was the fastest.")
     elif not told:
         widest = max(one.interval[1] for one in tried if one.interval)
+        room = f"a factor of {1 + widest:.1f}" if widest >= 1 else f"{widest:.0%}"
         words.append(
-            f"No difference could be told between {_listed(tried)}: the runs leave room for up to {widest:.0%} between them."
+            f"No difference could be told between {_listed(tried)}: the runs leave room for up to {room} between them."
         )
         if best.waves is not None and best.waves >= 1:
             words.append("This is the smallest that gives every core a task.")
@@ -177,8 +180,8 @@ def _why(one: Tried) -> str:
         return f": its longest task takes {one.straggling:.1f} times the median one"
     if one.idle_share is not None and one.idle_share >= _IDLE:
         return f": its last wave leaves {one.idle_share:.0%} of the cores' time idle"
-    if one.overhead_s is not None and one.overhead_s >= _OVERHEAD:
-        return f": each of its tasks costs {format_seconds(one.overhead_s)} to send about"
+    if one.overhead_share is not None and one.overhead_share >= _OVERHEAD:
+        return f": sending its tasks about takes {one.overhead_share:.0%} of their time"
     return ""
 
 

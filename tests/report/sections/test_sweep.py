@@ -88,7 +88,7 @@ def test_shapes_stand_side_by_side_like_a_bill(tmp_path: Path) -> None:
     assert "$0.0101" in twice
     assert "$0.0351" in twice
     assert "28,500" in twice
-    assert "strong" in next(line for line in lines if "fastest" in line)
+    assert "strong" in next(line for line in lines if "fastest seen" in line)  # two are alike
 
 
 def test_what_was_planted_is_found(tmp_path: Path) -> None:
@@ -123,10 +123,13 @@ def test_fastest_and_cheapest_differ(tmp_path: Path) -> None:
     made = sweep(tmp_path, elapsed, specs=specs)
     fastest, cheapest = of(made, "fastest"), of(made, "cheapest")
     assert fastest.sentence.startswith("big, 4 partitions is the fastest of 2 shapes: a run takes 10.1 s; small")
-    assert fastest.number == pytest.approx(198, abs=4)
+    assert fastest.number == pytest.approx(2.98, abs=0.04)
+    assert fastest.unit == "x"
     assert fastest.interval is not None
     assert fastest.interval[0] < fastest.number < fastest.interval[1]
     assert "3.0 times as long" in fastest.sentence
+    assert "fastest seen" not in text(made)
+    assert "cheapest" in text(made)
     assert cheapest.sentence.startswith(
         "small, 1 partition is the cheapest of 2 shapes with its cluster: a run costs $0.03"
     )
@@ -182,6 +185,8 @@ def test_shapes_that_differ_in_disks_alone_tell_of_disks(tmp_path: Path) -> None
     )
     alike = sweep(tmp_path / "alike", lambda spec, count, repetition: 10.0 + repetition, specs=specs[:2])
     assert "take the cheaper disk" in of(alike, "disks-alike").sentence
+    twins = sweep(tmp_path / "twins", elapsed, specs=(disk("a", "pd-ssd"), disk("b", "pd-ssd")))
+    assert not {"disk-matters", "disks-alike"} & kinds(twins)
 
 
 @pytest.mark.parametrize(

@@ -139,7 +139,7 @@ def _sampled(samples: Sequence[UsageSample]) -> str:
     sources = sources_of(samples)
     if not sources:
         return "not sampled"
-    words = "; ".join(_SOURCES[source] for source in sources)
+    words = "; ".join(_SOURCES.get(source, source) for source in sources)
     lengths = sorted(sample.seconds for sample in samples)
     return f"{words}, every {format_seconds(lengths[len(lengths) // 2])}"
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from shardmill.report.html import Element, Node, element
 from shardmill.report.quantity import quantity, rounded
 from shardmill.report.section import folded, table
+from shardmill.report.shapes.best import Best, best_of
 from shardmill.report.shapes.study import Study, middle
 from shardmill.sweep.cells import CellRuns, partitions_words
 from shardmill.sweep.limits import PARTS, Limit, Limits, Part
@@ -28,7 +29,7 @@ LIMIT_WORDS: Final[dict[Limit, tuple[str, str]]] = {
     ),
     "waiting": (
         "waiting",
-        "of the cores' time tasks wait, for the store, the driver or other users of a core; a quicker store gains most",
+        "of the cores' time tasks wait for the store, the driver or a core; a quicker store or quieter machines gain most",
     ),
     "processor": ("processor", "of the cores' time is computing; more or faster cores gain most"),
     "network": ("network", "of what the machines' network carries is used; more machines, or larger ones, gain most"),
@@ -52,16 +53,20 @@ def bill(study: Study) -> Element:
     """A line for each shape, at the number of partitions that is suggested for it; the best are emphasised and named."""
     cells = [study.chosen(shape) for shape in study.shapes]
     columns, numeric = _columns(study)
-    praise = _praise(study, cells)
-    rows: list[Sequence[Node]] = [
-        _line(study, cell, ", ".join(praise.get(place, ()))) for place, cell in enumerate(cells)
-    ]
+    praise = _praise(study)
+    rows: list[Sequence[Node]] = [_line(study, cell, ", ".join(praise.get(cell.cell.shape, ()))) for cell in cells]
     caption = "What one run takes and costs on each shape" + (
         ", with the number of partitions suggested for it" if study.several_partitions else ""
     )
     if study.predicted:
         caption += "; predicted, none of it was run"
-    return table(columns, rows, caption=f"{caption}.", numeric=numeric, strong=list(praise))
+    return table(
+        columns,
+        rows,
+        caption=f"{caption}.",
+        numeric=numeric,
+        strong=[place for place, cell in enumerate(cells) if cell.cell.shape in praise],
+    )
 
 
 def every_cell(study: Study) -> Element:
@@ -90,10 +95,17 @@ def parts_table(study: Study) -> Element:
     for cell in study.cells:
         found = study.limits[cell.cell]
         parts = [f"{found.parts[part]:.0%}" if part in found.parts else UNKNOWN for part in shown]
-        rows.append((study.name(cell.cell), *parts, _flow(found, "network"), _flow(found, "disk")))
-    columns = ("shape", *(PART_WORDS[part] for part in shown), "network in the stage", "disk in the stage")
+        flows = (_flow(found, "network"), _flow(found, "disk"))
+        rows.append((study.name(cell.cell), LIMIT_WORDS[found.limit][0], *parts, *flows))
+    columns = (
+        "shape",
+        "limited by",
+        *(PART_WORDS[part] for part in shown),
+        "network in the stage",
+        "disk in the stage",
+    )
     caption = "Where the time of the cores goes, by combination."
-    return table(columns, rows, caption=caption, numeric=range(1, len(columns)))
+    return table(columns, rows, caption=caption, numeric=range(2, len(columns)))
 
 
 def partitions_table(study: Study) -> Element:
@@ -217,25 +229,23 @@ def _predicted(cell: CellRuns) -> list[Node]:
     return [format_seconds(cell.elapsed_s), known]
 
 
-def _praise(study: Study, cells: Sequence[CellRuns]) -> dict[int, list[str]]:
-    """Places of the lines that are the fastest and the cheapest."""
-    found: dict[int, list[str]] = {}
-    if len(cells) < 2:
-        return found
-    found.setdefault(min(range(len(cells)), key=lambda place: cells[place].elapsed_s), []).append("fastest")
-    job, full = (_least(cells, value) for value in (lambda row: row.job_usd, lambda row: row.full_usd))
-    if job is not None and job == full:
-        found.setdefault(job, []).append("cheapest")
+def _praise(study: Study) -> dict[str, list[str]]:
+    """Shapes that are the fastest or the cheapest; `seen` where that may be chance."""
+    fastest, job, full = (
+        best_of(study, value)
+        for value in (lambda row: row.elapsed_s, lambda row: row.job_usd, lambda row: row.full_usd)
+    )
+    words: list[tuple[Best | None, str]] = [(fastest, "fastest")]
+    if job is not None and full is not None and job.first is full.first:
+        words.append((full, "cheapest"))
     else:
-        for place, word in ((job, "cheapest job"), (full, "cheapest with its cluster")):
-            if place is not None:
-                found.setdefault(place, []).append(word)
+        words += [(job, "cheapest job"), (full, "cheapest with its cluster")]
+    found: dict[str, list[str]] = {}
+    for best, word in words:
+        if best is not None:
+            sure = study.predicted or best.ratio.sure
+            found.setdefault(best.first.cell.shape, []).append(word if sure else f"{word} seen")
     return found
-
-
-def _least(cells: Sequence[CellRuns], value: Callable[[SweepRow], float | None]) -> int | None:
-    costs = {place: cost for place, cell in enumerate(cells) if (cost := middle(cell, value)) is not None}
-    return min(costs, key=lambda place: costs[place]) if len(costs) > 1 else None
 
 
 def _moved(cell: CellRuns, *names: str) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from shardmill.clusters.base import ClusterSpec, NodeSpec
 from shardmill.report.finding import Finding, Topic, Use
 from shardmill.report.quantity import quantity, rounded
+from shardmill.report.shapes.best import Best, best_of
 from shardmill.report.shapes.bill import LIMIT_WORDS
-from shardmill.report.shapes.study import Study, known_values, middle
+from shardmill.report.shapes.study import Study, middle
 from shardmill.sweep.cells import counted_partitions, partitions_words
 from shardmill.sweep.compare import ratio_of, repetition_of
 from shardmill.sweep.limits import Limits
 from shardmill.sweep.partitions import Suggestion
-from shardmill.sweep.row import SweepRow
 from shardmill.units import format_count, format_seconds
 
 _TOPICS: Final[dict[str, tuple[Topic, ...]]] = {
@@ -40,7 +40,6 @@ KINDS: Final = (
     "limit-disk",
 )
 """Of the findings below whose kind is put together where they are made."""
-Value = Callable[[SweepRow], float | None]
 
 
 def findings(study: Study, source: str) -> list[Finding]:
@@ -55,57 +54,48 @@ def findings(study: Study, source: str) -> list[Finding]:
 
 def _shapes(study: Study, source: str) -> list[Finding]:
     """The fastest and the cheapest shape, each with how much better than the next it is."""
-    if len(study.shapes) < 2:
-        return []
-    found = [
-        *_best(study, source, "fastest", "batch", lambda row: row.elapsed_s, "s"),
-        *_best(study, source, "cheapest", "cost", lambda row: row.full_usd, "$"),
-    ]
-    job, full = (_order(study, value) for value in (lambda row: row.job_usd, lambda row: row.full_usd))
-    if job and full and job[0] != full[0]:  # a cluster that is there already changes the answer
-        found += _best(study, source, "cheapest-job", "cost", lambda row: row.job_usd, "$")
+    fastest, full, job = (
+        best_of(study, value)
+        for value in (lambda row: row.elapsed_s, lambda row: row.full_usd, lambda row: row.job_usd)
+    )
+    found = [] if fastest is None else [_best(study, source, "fastest", "batch", fastest)]
+    found += [] if full is None else [_best(study, source, "cheapest", "cost", full)]
+    if job is not None and full is not None and job.first.cell.shape != full.first.cell.shape:
+        found.append(_best(study, source, "cheapest-job", "cost", job))  # a cluster that is there changes the answer
     return found
 
 
-def _order(study: Study, value: Value) -> list[str]:
-    """Shapes that have the value, the smallest first."""
-    known = {shape: one for shape in study.shapes if (one := middle(study.chosen(shape), value)) is not None}
-    return sorted(known, key=lambda shape: known[shape])
-
-
-def _best(study: Study, source: str, kind: str, use: Use, value: Value, unit: str) -> list[Finding]:
-    order = _order(study, value)
-    if len(order) < 2:
-        return []
-    best, second = (study.chosen(shape) for shape in order[:2])
-    values = [known_values(cell.rows, value) for cell in study.cells]
-    ratio = ratio_of(
-        known_values(second.rows, value), known_values(best.rows, value), repetition_of([v for v in values if v]), 1
-    )
-    one = middle(best, value)
-    assert one is not None
+def _best(study: Study, source: str, kind: str, use: Use, best: Best) -> Finding:
     where = {"fastest": "", "cheapest": " with its cluster", "cheapest-job": " on a cluster that is there already"}[
         kind
     ]
-    aim, takes = ("fastest", "takes") if unit == "s" else ("cheapest", "costs")
-    amount = format_seconds(one) if unit == "s" else quantity(one, "$")
-    images = middle(best, lambda row: row.images_per_usd)
+    unit, aim, takes = ("s", "fastest", "takes") if kind == "fastest" else ("$", "cheapest", "costs")
+    amount = format_seconds(best.median) if unit == "s" else quantity(best.median, "$")
+    images = middle(best.first, lambda row: row.images_per_usd)
     if kind == "cheapest" and images is not None:
         amount += f", {quantity(rounded(images))} images for a dollar"
-    name, next_ = study.name(best.cell), study.name(second.cell)
+    name, other, ratio = study.name(best.first.cell), study.name(best.second.cell), best.ratio
     more = f"{takes} {_times(ratio.value, 'longer' if unit == 's' else 'more')}"
     if ratio.sure and ratio.interval is not None:
         sentence = (
-            f"{name} is the {aim} of {len(order)} shapes{where}: a run {takes} {amount}; {next_}, the next, {more}."
+            f"{name} is the {aim} of {best.shapes} shapes{where}: a run {takes} {amount}; {other}, the next, {more}."
         )
-        low, high = (100 * (end - 1) for end in ratio.interval)
-        return [Finding(kind, use, sentence, 100 * (ratio.value - 1), "%", (low, high), source, ("shape",))]
+        number, shown, interval = _shown(ratio.value, ratio.interval)
+        return Finding(kind, use, sentence, number, shown, interval, source, ("shape",))
     why = "which is no more than repetitions differ by" if ratio.interval else "once, which may be chance"
     sentence = (
-        f"Which of {len(order)} shapes is {aim}{where} cannot be told: on {name}, a run {takes} {amount}; on {next_}, the "
+        f"Which of {best.shapes} shapes is {aim}{where} cannot be told: on {name}, a run {takes} {amount}; on {other}, the "
         f"next, it {more}, {why}."
     )
-    return [Finding(f"{kind}-not-told", use, sentence, one, unit, None, source, ("shape",))]
+    return Finding(f"{kind}-not-told", use, sentence, best.median, unit, None, source, ("shape",))
+
+
+def _shown(ratio: float, interval: tuple[float, float]) -> tuple[float, str, tuple[float, float]]:
+    """A ratio as `_times` says it: in percent more, or as what it is from 2 on."""
+    if ratio >= 2:
+        return ratio, "x", interval
+    low, high = interval
+    return 100 * (ratio - 1), "%", (100 * (low - 1), 100 * (high - 1))
 
 
 def _times(ratio: float, word: str) -> str:
@@ -126,13 +116,14 @@ def _partitions(study: Study, source: str) -> list[Finding]:
         widest = max((one.interval[1] for s in several for one in s.tried if one.interval), default=None)
         if widest is None:
             return [_tried_once(one, source) for one in several]
-        tried = sorted({one.partitions for s in several for one in s.tried if one.partitions is not None})
+        tried = sorted({one.partitions or 0 for s in several for one in s.tried})
         sentence = (
-            f"Between {tried[0]:,} and {tried[-1]:,} partitions, no difference could be told on "
-            f"{'this shape' if len(several) == 1 else 'any shape'}; there may be one of up to {widest:.0%}, which more "
-            "repetitions would show."
+            f"Between {partitions_words(tried[0] or None)} and {counted_partitions(tried[-1])}, no difference could be told on "
+            f"{'this shape' if len(several) == 1 else 'any shape'}; a run may yet take up to {_times(1 + widest, 'longer')} "
+            f"{'as' if widest >= 1 else 'than'} with another number, which more repetitions would show."
         )
-        return [Finding("partitions-alike", "batch", sentence, 100 * widest, "%", None, source, ("partitions",))]
+        number, shown, _ = _shown(1 + widest, (1.0, 1 + widest))
+        return [Finding("partitions-alike", "batch", sentence, number, shown, None, source, ("partitions",))]
     return [_suggested(one, source) for one in told]
 
 
@@ -147,14 +138,13 @@ def _tried_once(one: Suggestion, source: str) -> Finding:
 def _suggested(one: Suggestion, source: str) -> Finding:
     worst = max((tried for tried in one.tried if tried.told_apart), key=lambda tried: tried.longer)
     assert worst.interval is not None
-    low, high = (100 * end for end in worst.interval)
+    low, high = worst.interval
+    number, shown, interval = _shown(1 + worst.longer, (1 + low, 1 + high))
     sentence = (
         f"Give {one.shape} {counted_partitions(one.best.partitions)}: with "
         f"{partitions_words(worst.partitions)}, a run takes {_times(1 + worst.longer, 'longer')}."
     )
-    return Finding(
-        "partitions-matter", "batch", sentence, 100 * worst.longer, "%", (low, high), source, ("partitions",)
-    )
+    return Finding("partitions-matter", "batch", sentence, number, shown, interval, source, ("partitions",))
 
 
 def _limits(study: Study, source: str) -> list[Finding]:
@@ -201,15 +191,17 @@ def _disks(study: Study, source: str) -> list[Finding]:
             if ratio.interval is None:
                 continue
             quick, slow = (_disk(specs[cell.cell.shape]) for cell in (one, other))
-            more = 100 * (ratio.value - 1)
-            interval = (100 * (ratio.interval[0] - 1), 100 * (ratio.interval[1] - 1))
+            number, shown, interval = _shown(ratio.value, ratio.interval)
             if ratio.sure:
-                sentence = f"With {slow}, a run takes {more:.0f}% longer than with {quick} ({first} and {second})."
                 kind = "disk-matters"
+                sentence = (
+                    f"With {slow}, a run takes {_times(ratio.value, 'longer')}{' as' if ratio.value >= 2 else ' than'} with "
+                    f"{quick} ({first} and {second})."
+                )
             else:
-                sentence = f"Between {slow} and {quick} no difference could be told ({first} and {second}): take the cheaper disk."
                 kind = "disks-alike"
-            found.append(Finding(kind, "hardware", sentence, more, "%", interval, source, ("disk",)))
+                sentence = f"Between {slow} and {quick} no difference could be told ({first} and {second}): take the cheaper disk."
+            found.append(Finding(kind, "hardware", sentence, number, shown, interval, source, ("disk",)))
     return found
 
 
@@ -224,7 +216,8 @@ def _but_disks(spec: ClusterSpec) -> tuple[object, ...]:
     def bare(node: NodeSpec) -> tuple[object, ...]:
         return node.machine_type, node.cores, node.memory_mb
 
-    return spec.provider, bare(spec.worker), spec.workers, bare(spec.master), spec.region, spec.image_version
+    machines = (bare(spec.worker), spec.workers, bare(spec.master))
+    return spec.provider, *machines, spec.region, spec.image_version, sorted(spec.properties.items())
 
 
 def _trust(study: Study, source: str) -> list[Finding]:
