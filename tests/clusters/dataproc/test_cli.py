@@ -54,7 +54,7 @@ def test_up_list_submit_metrics_down(
     dest = f"gs://{server.service.bucket}/shards-{uuid.uuid4().hex}"
     code, out, err = run(capsys, "cluster", "up", "four-by-2", "--name", "mine")
     assert (code, out.split(":")[0]) == (0, "mine"), err
-    assert "gcloud dataproc clusters delete mine --region=us-central1 --project=test-project" in out
+    assert "gcloud dataproc clusters delete mine --project=test-project --region=us-central1" in out
     try:
         code, out, _ = run(capsys, "cluster", "list", "--provider", "dataproc", "--json")
         listed = json.loads(out)["clusters"][0]

@@ -19,6 +19,7 @@ from shardmill.clusters.base import Job, NodeSpec, running
 from shardmill.errors import ClusterError, ShardmillError, UsageError
 from tests.clusters.dataproc.shapes import dataproc_spec
 from tests.extras import needed
+from tests.stores import free_port
 
 needed("google.cloud.dataproc_v1")
 
@@ -164,7 +165,7 @@ class TestNetwork:
         impatient = DataprocProvider(patience_s=0.6)
         with pytest.raises(ClusterError) as caught, running(impatient, dataproc_spec(), name):
             server.faults.go_offline(60.0)
-        assert f"gcloud dataproc clusters delete {name} --region=us-central1 --project=test-project" in str(
+        assert f"gcloud dataproc clusters delete {name} --project=test-project --region=us-central1" in str(
             caught.value
         )
         assert "could not be reached for 0.01 minutes" in str(caught.value)
@@ -172,6 +173,17 @@ class TestNetwork:
         assert [cluster.name for cluster in provider.find() if cluster.name == name] == [name]
         server.clock.advance(dataproc_spec().idle_delete_s + 60)  # nobody came back: the server's limit
         until_gone(server, name)
+
+    def test_bucket_that_stays_away_ends_in_the_command_to_delete(
+        self, server: DataprocServer, provider: DataprocProvider, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        impatient = DataprocProvider(patience_s=1.0)
+        with running(provider, dataproc_spec(), name) as cluster:
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{free_port()}")
+            with pytest.raises(ClusterError) as caught:
+                impatient.submit(cluster, Job("unheard", ("doctor",)), lambda text: None)
+        assert "job unheard" in str(caught.value)
+        assert provider.delete_command(name) in str(caught.value)
 
 
 class TestLimits:
@@ -202,7 +214,7 @@ class TestLimits:
         found = next(cluster for cluster in DataprocProvider().find() if cluster.name == name)
         assert found.expires_at - found.created_at == 1200
         assert provider.delete_command(name) == (
-            f"gcloud dataproc clusters delete {name} --region=us-central1 --project=test-project --quiet"
+            f"gcloud dataproc clusters delete {name} --project=test-project --region=us-central1 --quiet"
         )
         provider.wait_ready(name)
         server.clock.advance(660)

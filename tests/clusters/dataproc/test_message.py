@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shardmill.clusters.base import ClusterSpec, NodeSpec
+from shardmill.clusters.limits import IMAGES
 from shardmill.clusters.plain import plain_spec, spec_of
 from shardmill.errors import UsageError
 from tests.clusters.dataproc.shapes import SMALL, dataproc_spec
@@ -15,7 +16,7 @@ needed("google.cloud.dataproc_v1")
 from google.cloud import dataproc_v1
 
 from shardmill.clusters.dataproc.config import CloudConfig
-from shardmill.clusters.dataproc.message import cluster_message, cluster_of, is_ours, python_of
+from shardmill.clusters.dataproc.message import PYTHON_OF_IMAGES, cluster_message, cluster_of, is_ours, python_of
 from tests.dataproc_server import rules
 
 CONFIG = CloudConfig("p", "europe-west4", "b", subnetwork="inner", service_account="x@p.iam.gserviceaccount.com")
@@ -102,6 +103,7 @@ def test_a_cluster_is_ours_only_with_label_and_spec() -> None:
 
 
 def test_python_of_images() -> None:
+    assert tuple(PYTHON_OF_IMAGES) == IMAGES
     assert python_of(dataproc_spec()) == "3.11"
     assert python_of(replace(dataproc_spec(), image_version="2.3.13-debian12")) == "3.11"
     with pytest.raises(UsageError, match=r"does not run on the image 1\.5"):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
 from shardmill.clusters.base import UsageComesLate, running
 from shardmill.errors import UsageError
+from shardmill.operations.cluster.metrics import cluster_metrics
 from tests.clusters.dataproc.shapes import dataproc_spec
 from tests.extras import needed
 
@@ -59,6 +61,21 @@ def test_stretch_without_a_whole_minute_has_no_samples_and_is_not_waited_for(
         minute = asked_at // 60 * 60
         assert patient.usage(cluster, minute + 1, minute + 119) == []
         assert server.clock.now() - asked_at < 30
+
+
+def test_metrics_ask_for_what_is_there_already(
+    server: DataprocServer, patient: DataprocProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(patient, dataproc_spec(), f"asked-{uuid.uuid4().hex[:8]}") as cluster:
+        server.clock.advance(600)
+        monkeypatch.setattr("shardmill.operations.cluster.metrics.find_cluster", lambda *_: (patient, cluster))
+        monkeypatch.setattr("shardmill.operations.cluster.metrics.time", SimpleNamespace(time=server.clock.now))
+        asked_at = server.clock.now()
+        metrics = cluster_metrics(cluster.name)
+        assert server.clock.now() - asked_at < 60
+    assert [node.node for node in metrics.nodes] == sorted(cluster.nodes)
+    assert metrics.source == "monitoring"
+    assert all(node.cpu_share == pytest.approx(IDLE_CORES / 2) for node in metrics.nodes)
 
 
 def test_provider_says_how_late_its_samples_come(patient: DataprocProvider) -> None:

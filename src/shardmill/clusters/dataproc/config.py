@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Final
 
+from shardmill.clusters.render import delete_command
 from shardmill.errors import UsageError
 
 CONFIG_VARIABLE: Final = "SHARDMILL_CLOUD_CONFIG"
@@ -45,7 +46,7 @@ class CloudConfig:
 
     def delete_command(self, name: str) -> str:
         """What a person types to delete a cluster without us."""
-        return f"gcloud dataproc clusters delete {name} --region={self.region} --project={self.project} --quiet"
+        return delete_command(name, project=self.project, region=self.region)
 
 
 def config_path(environ: Mapping[str, str] = os.environ) -> Path:

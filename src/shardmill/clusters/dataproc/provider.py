@@ -70,7 +70,10 @@ class DataprocProvider:
         return [*self._against_place(spec), *limits.objections(spec, self._quotas(spec))]
 
     def create(self, spec: ClusterSpec, name: str, *, detached: bool = False) -> None:
-        install_url = publish_wheelhouse(self._config.root, python_of(spec), INSTALLED)
+        try:
+            install_url = publish_wheelhouse(self._config.root, python_of(spec), INSTALLED)
+        except ResumableError as error:
+            raise ClusterError(f"cluster {name} was not asked for: {error}") from error
         if self._service.create_cluster(cluster_message(spec, name, self._config, install_url)):
             return
         existing = self._service.find_cluster(name)
