@@ -127,12 +127,14 @@ def _no_format(use: Use, seen: Evidence) -> Gap:
             f"only {here} was measured",
             (f"shardmill convert {data} {also} --format {other}", f"shardmill speedtest {data} {also}"),
         )
+    root = next(iter(seen.roots(formats[0])), seen.data)
+    first, also = _quoted(root), _beside(root, formats[1])
     return Gap(
         "formats-not-alike",
         use,
         ("format",),
         f"{' and '.join(formats)} were measured, but not of the same images by the same reader in the same batches",
-        (f"shardmill convert {data} {_ANY} --format {formats[-1]}", f"shardmill speedtest {data} {_ANY}"),
+        (f"shardmill convert {first} {also} --format {formats[1]}", f"shardmill speedtest {first} {also}"),
     )
 
 

@@ -43,8 +43,12 @@ class Evidence:
     @property
     def data(self) -> str:
         """The data set to name in a command."""
-        roots = [self.sets[row.dataset].root for row in self.shard_rows if row.dataset in self.sets]
-        return next((root for root in [*roots, *self.prepared] if root), _ANY_SET)
+        return next((root for root in [*self.roots(), *self.prepared] if root), _ANY_SET)
+
+    def roots(self, of: str | None = None) -> list[str]:
+        """Where the data sets lie that were read, in the order in which they were named; only those of one format."""
+        read = {row.dataset for row in self.shard_rows if of in (None, row.format)}
+        return [known.root for name, known in self.sets.items() if name in read and known.root]
 
 
 _ANY_SET: Final = "SHARDS"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,20 @@ def test_it_is_the_last_section_of_the_report(run: Path, tmp_path: Path) -> None
     for one in shardmill.advise(str(run)).uses:
         for sentence in [*(each.sentence for each in one.findings), *(gap.sentence for gap in one.gaps)]:
             assert sentence in text
+
+
+@pytest.mark.parametrize(("images", "told"), [(1000, True), (77, False)])
+def test_formats_are_of_the_same_images_though_windows_read_others(tmp_path: Path, images: int, told: bool) -> None:
+    """Means over windows differ by a tenth; the sets are known to hold equally many, or not."""
+    rows = measurements(**{**SMALL, "formats": ("tfrecord", "webdataset")})
+    rows = [replace(row, bytes_read=row.bytes_read * (110 if row.format == "tfrecord" else 100) // 100) for row in rows]
+    other = {**read("/a set/tars", 8, 64_000_000), "format": "webdataset", "images": images}
+    sets = {"photos-webdataset": other, "photos-tfrecord": read("/a set/first", 8, 64_000_000)}
+    batch = shardmill.advise(str(write_run(tmp_path / "run", rows, read=sets))).uses[0]
+    assert (any("format" in one.topics for one in batch.findings)) is told
+    if not told:
+        (gap,) = (gap for gap in batch.gaps if gap.kind == "formats-not-alike")
+        assert gap.commands[0] == "shardmill convert '/a set/first' '/a set/first-webdataset' --format webdataset"
 
 
 def test_two_machines_are_compared_and_their_runs_are_not_asked_to_agree(tmp_path: Path) -> None:

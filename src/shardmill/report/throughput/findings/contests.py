@@ -20,8 +20,10 @@ SMALL_BATCH: Final = 8
 """Images in a batch up to which somebody may be waiting for it."""
 WORTH: Final = 0.03
 """A gain below is none that anybody would act on."""
-_SAME_IMAGES: Final = 0.02
-"""Share by which the bytes of an image may differ between two formats of the same images."""
+_SAME_IMAGES: Final = 0.05
+"""Share by which the mean bytes of an image may differ between two sets of the same images, since windows read some of them."""
+_OF_EQUAL_COUNT: Final = 0.2
+"""The same, where both sets are known to hold equally many."""
 OTHER_SIZE: Final = 1.25
 """How many times as large shards are that count as of another size."""
 
@@ -89,11 +91,19 @@ def shard_bytes(study: Study, one: ArmAnalysis) -> float | None:
 
 def same_images(study: Study, one: ArmAnalysis, other: ArmAnalysis) -> bool:
     """As far as the bytes of an image and the number of images can tell."""
-    sizes = (one.roofline.bytes_per_image, other.roofline.bytes_per_image)
-    if min(sizes) <= 0 or abs(math.log(sizes[0] / sizes[1])) > _SAME_IMAGES:
+    sets = [study.sets.get(name) for name in (one.arm.dataset, other.arm.dataset)]
+    counts = [known.images for known in sets if known is not None and known.images is not None]
+    if len(counts) == 2 and counts[0] != counts[1]:
         return False
-    counts = {known.images for name in (one.arm.dataset, other.arm.dataset) if (known := study.sets.get(name))}
-    return len(counts - {None}) < 2
+    sizes = [_image_bytes(study, each) for each in (one, other)]
+    alike = _OF_EQUAL_COUNT if len(counts) == 2 else _SAME_IMAGES
+    return min(sizes) > 0 and abs(math.log(sizes[0] / sizes[1])) < alike
+
+
+def _image_bytes(study: Study, one: ArmAnalysis) -> float:
+    """Mean over all that was read; windows of different sizes read different images."""
+    rows = study.by_arm[one.arm]
+    return sum(row.bytes_read for row in rows) / sum(row.images for row in rows)
 
 
 def _contest(
