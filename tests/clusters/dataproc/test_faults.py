@@ -69,6 +69,8 @@ class TestCreation:
             ),
             ("UNAUTHENTICATED", "Request had invalid authentication credentials.", UsageError, "sign in with: gcloud"),
             ("RESOURCE_EXHAUSTED", "Quota 'CPUS' exceeded. Limit: 8.0 in region us-central1.", UsageError, "quotas"),
+            ("NOT_FOUND", "The resource 'subnetworks/x' was not found", UsageError, "'subnetworks/x' was not found."),
+            ("FAILED_PRECONDITION", "The project is being deleted", UsageError, "is being deleted."),
             ("INVALID_ARGUMENT", "Subnetwork 'x' does not support Private Google Access", UsageError, "Subnetwork"),
         ],
     )

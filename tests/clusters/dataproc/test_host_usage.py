@@ -91,4 +91,4 @@ def test_short_run_tells_what_its_machines_used(
         assert outcome.state == "done", outcome.error
     samples = provider.usage(cluster, start, end)
     assert {(sample.node, sample.source) for sample in samples} == {(f"{cluster.name}-w-0", "host")}
-    assert sum(sample.cpu_s for sample in samples) >= 5
+    assert sum(sample.cpu_s for sample in samples) >= 2  # of 6.5: the first and the last stretch may be missing

@@ -22,7 +22,7 @@ BUSY = """\
 import time
 from pyspark import SparkContext
 def burn(_):
-    ends = time.process_time() + 5
+    ends = time.process_time() + 1.5
     while time.process_time() < ends:
         pass
 SparkContext().parallelize(range(2), 2).foreach(burn)
@@ -95,5 +95,5 @@ class TestDataprocProvider(ProviderConformance):
         assert machines is not None
         measured = sum(sample.cpu_s for sample in machines.usage() if sample.role == "worker")
         told = sum(sample.cpu_s for sample in samples if sample.role == "worker")
-        assert measured > 9  # two tasks of five seconds
+        assert measured >= 3  # two tasks of 1.5 s
         assert told == pytest.approx(measured, abs=2 * len(samples))  # beside what idle machines take

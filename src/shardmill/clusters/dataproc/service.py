@@ -46,7 +46,9 @@ class DataprocService:
         name = message["cluster_name"]
         request = {**self._place, "cluster": message, "request_id": uuid.uuid4().hex}  # of all repeats of this call
         try:
-            self._creations[name] = self._call(self._clusters.create_cluster, request, f"create cluster {name}", name)
+            self._creations[name] = self._call(
+                self._clusters.create_cluster, request, f"create cluster {name}", name, (exceptions.Conflict,)
+            )
         except exceptions.Conflict:
             return False
         return True
@@ -55,7 +57,9 @@ class DataprocService:
         """None where there is none."""
         request = {**self._place, "cluster_name": name}
         try:
-            return self._call(self._clusters.get_cluster, request, f"look at cluster {name}", name)
+            return self._call(
+                self._clusters.get_cluster, request, f"look at cluster {name}", name, (exceptions.NotFound,)
+            )
         except exceptions.NotFound:
             return None
 
@@ -65,10 +69,15 @@ class DataprocService:
         return list(self._call(self._clusters.list_clusters, request, "list clusters"))
 
     def delete_cluster(self, name: str, cluster_uuid: str) -> None:
-        """Accepted, or gone meanwhile; by its number, so that a later one of the same name is left alone."""
+        """Accepted, or gone meanwhile; by its number, so that a later one of the same name is left alone.
+
+        Raises:
+            FailedPrecondition: another operation has it; ask again.
+        """
         request = {**self._place, "cluster_name": name, "cluster_uuid": cluster_uuid, "request_id": uuid.uuid4().hex}
         try:
-            self._call(self._clusters.delete_cluster, request, f"delete cluster {name}", name)
+            passing = (exceptions.NotFound, exceptions.FailedPrecondition)
+            self._call(self._clusters.delete_cluster, request, f"delete cluster {name}", name, passing)
         except exceptions.NotFound:
             return
 
@@ -79,10 +88,15 @@ class DataprocService:
         return str(getattr(failed, "message", "") or message.status.detail or "no reason was given")
 
     def submit_job(self, message: dict[str, Any], name: str) -> None:
-        """Accepted, now or by an earlier call."""
+        """Accepted, now or by an earlier call.
+
+        Raises:
+            NotFound, FailedPrecondition: the cluster takes no jobs.
+        """
         request = {**self._place, "job": message, "request_id": uuid.uuid4().hex}
         try:
-            self._call(self._jobs.submit_job, request, f"submit to cluster {name}", name)
+            passing = (exceptions.Conflict, exceptions.NotFound, exceptions.FailedPrecondition)
+            self._call(self._jobs.submit_job, request, f"submit to cluster {name}", name, passing)
         except exceptions.Conflict:
             return  # the same job: what it does is followed, and not done twice
 
@@ -94,24 +108,32 @@ class DataprocService:
         """Asked for, or ended before."""
         request = {**self._place, "job_id": job_id}
         try:
-            self._call(self._jobs.cancel_job, request, f"cancel job {job_id}", name)
+            passing = (exceptions.NotFound, exceptions.FailedPrecondition)
+            self._call(self._jobs.cancel_job, request, f"cancel job {job_id}", name, passing)
         except (exceptions.NotFound, exceptions.FailedPrecondition):
             return
 
-    def _call(self, method: Callable[..., Any], request: dict[str, Any], doing: str, name: str = "") -> Any:  # noqa: ANN401
+    def _call(
+        self,
+        method: Callable[..., Any],
+        request: dict[str, Any],
+        doing: str,
+        name: str = "",
+        passing: tuple[type[exceptions.GoogleAPICallError], ...] = (),
+    ) -> Any:  # noqa: ANN401
+        """`doing` is for messages, `name` of the cluster concerned, and `passing` are errors that the caller handles."""
         retry = Retry(predicate=is_transient, initial=0.3, maximum=10.0, multiplier=1.6, timeout=self.patience_s)
         try:
             return method(request=request, retry=retry, timeout=_CALL_TIMEOUT_S)
-        except (exceptions.NotFound, exceptions.Conflict):
-            raise
         except exceptions.RetryError as error:
             raise ClusterError(self._away(doing, name, error)) from error
         except google.auth.exceptions.GoogleAuthError as error:
             raise UsageError(f"cannot {doing}: the Google credentials cannot be used; {SIGN_IN}") from error
         except exceptions.GoogleAPICallError as error:
+            told = error
             if status_of(error) == "FAILED_PRECONDITION":  # over REST it comes as any other 400
-                raise exceptions.FailedPrecondition(one_line(str(error.message))) from error
-            raise explain(error, doing, self.config) from error
+                told = exceptions.FailedPrecondition(one_line(str(error.message)))
+            raise (told if isinstance(told, passing) else explain(told, doing, self.config)) from error
 
     def _away(self, doing: str, name: str, error: exceptions.RetryError) -> str:
         cause = type(error.cause).__name__
