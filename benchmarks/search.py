@@ -30,7 +30,7 @@ from shardmill.traces import read_trace
 
 TRAINED_ON: Final = ("time limit", "memory floor", "noise", "cliff")
 """Changes that a configuration is chosen with; the others are for judging alone."""
-GRID_SEEDS: Final = 16
+GRID_SEEDS: Final = 12
 CHANGED_SEEDS: Final = 2
 PERCENTILES: Final = (10.0, 30.0, 50.0, 70.0, 90.0)
 

@@ -59,7 +59,8 @@ class PickResult(Shown):
     deadline_s: float | None
     max_run_usd: float | None
     ending: str
-    """`sure`: the stop rule; `tried`: no shape left; `budget`, `runs`: a limit; `none`: no shape keeps the limits."""
+    """`sure`: the stop rule; `hopeless`: the same, without a pick; `tried`: no shape left; `budget`, `runs`: a limit; `none`:
+    no shape keeps the limits."""
     best: str | None
     """The shape picked, one that was run; None where none kept the limits."""
     run_usd: float | None
@@ -75,7 +76,7 @@ class PickResult(Shown):
     within: float
     """Per cent."""
     confidence: float | None
-    """Probability that no shape beats the pick by more than `within`."""
+    """Probability that no shape beats the pick by more than `within`; without a pick, that none keeps the limits."""
     next_shape: str | None
     """What would have been tried next."""
     trials: tuple[TrialResult, ...]

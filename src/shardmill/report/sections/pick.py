@@ -37,6 +37,7 @@ _ENDINGS: Final = {
     "tried": "The search ended because every shape had been tried.",
     "budget": "The search ended because the next run was expected to cost more than what was left of the budget.",
     "runs": "The search ended because the runs allowed were used up.",
+    "hopeless": "The search ended because it was sure enough that no shape ends well within the limits.",
     "none": "Every shape was tried, and none ended well within the limits.",
 }
 _STYLE: Final = """\
