@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from search_grid import GRID
+from search_grid import DOUBTS, GRID
 from search_perturbed import CHANGES, perturbed
-from searches import HEAD, Done, Figures, Job, Rows, by_workload, figures, row, run_jobs, stop
+from searches import HEAD, SURE, Done, Figures, Job, Rows, by_workload, figures, row, run_jobs, stop
 
 from shardmill.search.replay import Replay, workloads
 from shardmill.search.settings import SHIPPED
@@ -41,6 +41,8 @@ Jobs = dict[str, Rows]
 class Score:
     """What a configuration is chosen by: runs in units of what was aimed at, and whether what it says is true."""
 
+    doubt: float
+    """The least of `DOUBTS` with which its statements are true often enough; the largest where none is."""
     runs: float
     """Mean of runs to within 10 % over 4, to the best over 7, and used over 8.5; runs as measured count as much as all
     changed ones."""
@@ -54,9 +56,15 @@ class Score:
 
 
 def score(done: Sequence[Done]) -> Score:
-    parts = [figures([one for one in done if bool(one.job.change) == changed]) for changed in (False, True)]
+    tried = [_score(done, doubt) for doubt in DOUBTS if 1.0 - 0.1 / doubt <= SURE]
+    return next((one for one in tried if one.allowed), tried[-1])
+
+
+def _score(done: Sequence[Done], doubt: float) -> Score:
+    sure = 1.0 - 0.1 / doubt  # of searches with a doubt of 1, where one with this doubt would say 90 %
+    parts = [figures([one for one in done if bool(one.job.change) == changed], sure) for changed in (False, True)]
     runs = [(one.to_10 / 4.0 + one.to_best / 7.0 + one.runs / 8.5) / 3.0 for one in parts]
-    return Score(statistics.fmean(runs), parts[0].said_true, parts[1].said_true)
+    return Score(doubt, statistics.fmean(runs), parts[0].said_true, parts[1].said_true)
 
 
 def choose(scores: Mapping[str, Score]) -> str:
@@ -73,8 +81,8 @@ def choice(jobs: Jobs, seeds: int, work: Path) -> dict[str, Any]:
         [
             Job(name, settings, workload, change, changed(rows, change), CHANGED_SEEDS if change else GRID_SEEDS)
             for name, settings in GRID.items()
-            for workload, rows in jobs.items()
             for change in ("", *TRAINED_ON)
+            for workload, rows in jobs.items()
         ],
         work,
     )
@@ -86,25 +94,20 @@ def choice(jobs: Jobs, seeds: int, work: Path) -> dict[str, Any]:
     }
     every = {name: score(done) for name, done in own.items()}
     chosen = {left: choose(scores) for left, scores in folds.items()}
-    print("\nevery configuration: score on the families that are not left out (runs over what was aimed at); * chosen")
-    print(f"{'':<22}" + "".join(f"{'not ' + left:>14}" for left in families) + f"{'all':>10}{'true':>7}{'changed':>9}")
-    for name in GRID:
-        cells = "".join(
-            f"{('*' if chosen[left] == name else '') + ('' if folds[left][name].allowed else '-'):>8}"
-            f"{folds[left][name].runs:>6.3f}"
-            for left in families
-        )
-        one = every[name]
-        mark = "*" if choose(every) == name else ""
-        print(f"{name:<22}{cells}{mark:>4}{one.runs:>6.3f}{one.true:>7.0%}{one.true_changed:>9.0%}")
-    print("- not allowed: less than 90 % of its statements are true as measured, or less than 80 % of the changed ones")
-    left_out = run_jobs(
-        [
-            Job(chosen[workload.split("_")[0]], GRID[chosen[workload.split("_")[0]]], workload, "", rows, seeds)
-            for workload, rows in jobs.items()
-        ],
-        work,
+    _print_scores({**folds, "none": every})
+    print(
+        f"\nevery configuration, {GRID_SEEDS} seeds as measured, stopped when 90 % sure with a doubt of 1; each workload alike"
     )
+    print(f"{'':<18}{HEAD}")
+    for name, done in own.items():
+        print(f"{name:<18}{row(figures([one for one in done if not one.job.change]))}")
+        print(f"{'  changed':<18}{row(figures([one for one in done if one.job.change]))}")
+    todo = []
+    for workload, rows in jobs.items():
+        left = workload.split("_")[0]
+        settings = replace(GRID[chosen[left]], doubt=folds[left][chosen[left]].doubt)
+        todo.append(Job(f"{chosen[left]}, doubt {settings.doubt:g}", settings, workload, "", rows, seeds))
+    left_out = run_jobs(todo, work)
     print(f"\nleft out, with what was chosen on the others, {seeds} seeds")
     table(left_out, lambda one: f"{one.job.workload}: {one.job.configuration}")
     curve(figures(left_out))
@@ -116,6 +119,19 @@ def choice(jobs: Jobs, seeds: int, work: Path) -> dict[str, Any]:
         "left_out": asdict(figures(left_out)),
         "left_out_by_workload": {name: asdict(figures(done)) for name, done in by_workload(left_out).items()},
     }
+
+
+def _print_scores(folds: Mapping[str, Mapping[str, Score]]) -> None:
+    print("\nscores (runs over what was aimed at, with the calibrated doubt) by the family left out; * is chosen")
+    print(f"{'':<18}" + "".join(f"{left:>16}" for left in folds))
+    for name in GRID:
+        cells = []
+        for scores in folds.values():
+            one = scores[name]
+            mark = "*" if choose(scores) == name else "" if one.allowed else "-"
+            cells.append(f"{mark:>4}{one.runs:>6.3f} {f'({one.doubt:g})':>5}")
+        print(f"{name:<18}" + "".join(cells))
+    print("- with no doubt are 90 % of its statements true as measured and 80 % of the changed ones")
 
 
 def changed(rows: Rows, change: str) -> Rows:

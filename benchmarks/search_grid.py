@@ -15,6 +15,7 @@ _FIRST: Final = Settings(
     noises=(0.03,),
     tempering=1.0,
     plain_share=0.0,
+    doubt=1.0,
     caution=1.0,
 )
 _START: Final = replace(_FIRST, raggedness=(0.02, 0.05, 0.1), noises=(0.015,))
@@ -23,6 +24,9 @@ _START: Final = replace(_FIRST, raggedness=(0.02, 0.05, 0.1), noises=(0.015,))
 def _prior(prior: Prior) -> Settings:
     return replace(_START, prior=prior)
 
+
+DOUBTS: Final = (0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0)
+"""Each configuration is tried with all of these, the least that is calibrated is taken."""
 
 _WIDE: Final = (0.04, 0.1, 0.2, 0.35, 0.7)
 
@@ -35,17 +39,14 @@ GRID: Final[dict[str, Settings]] = {
     # the smooth error
     "small errors": replace(_START, amplitudes=(0.03, 0.07, 0.15)),
     "large errors": replace(_START, amplitudes=(0.1, 0.2, 0.35, 0.7)),
+    "larger errors": replace(_START, amplitudes=(0.2, 0.35, 0.6, 1.0)),
     # what the physical model takes for possible
     "families apart": _prior(Prior(family_speed=0.55)),
-    "memory matters less": _prior(Prior(memory=0.7, core_memory=0.2)),
-    "cliffs": _prior(Prior(steepness=(0.05, 0.5))),
     "failures common": _prior(Prior(time_limit=0.4, memory_death=0.4)),
     # how far it is trusted
     "tempered 0.7": replace(_START, tempering=0.7),
     "hedged 10 %": replace(_START, plain_share=0.1, amplitudes=_WIDE),
     "no physics": replace(_START, plain_share=1.0, amplitudes=(0.2, 0.35, 0.7, 1.0)),
-    # the first run
-    "careful": replace(_START, caution=2.0),
     # all of it wider
     "wide": replace(
         _START,

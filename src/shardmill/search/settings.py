@@ -40,11 +40,11 @@ class Settings:
     prior: Prior = field(default_factory=Prior)
     length_scales: tuple[float, ...] = (0.7, 1.5, 3.0)
     """Of the error, in doublings of cores or memory."""
-    amplitudes: tuple[float, ...] = (0.04, 0.1, 0.2, 0.35)
+    amplitudes: tuple[float, ...] = (0.1, 0.2, 0.35, 0.7)
     """Standard deviations of the error, in log score."""
-    raggedness: tuple[float, ...] = (0.0,)
+    raggedness: tuple[float, ...] = (0.02, 0.05, 0.1)
     """Standard deviations of what a shape has alone and no neighbour tells, in log score."""
-    noises: tuple[float, ...] = (0.03,)
+    noises: tuple[float, ...] = (0.015,)
     """Standard deviations of one run, in log score."""
     hypotheses: int = 384
     """Pairs of surface and kernel that are kept for predictions."""
@@ -52,8 +52,9 @@ class Settings:
     """Power of the likelihood; below 1 trusts the model less."""
     plain_share: float = 0.0
     """Prior weight of no physics at all: work that spreads perfectly over equal cores, and the error for the rest."""
-    doubt: float = 1.0
-    """By how much the probability of having missed something is multiplied before it is said."""
+    doubt: float = 0.5
+    """What the probability of having missed something is multiplied by before it is said. Errors as large as these see more
+    chances of something better than there are; the factor is calibrated on workloads and changed workloads."""
     failure_rate: float = 0.03
     """Probability that a run fails for reasons no model explains."""
     history_share: float = 0.3
