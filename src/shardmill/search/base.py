@@ -95,9 +95,13 @@ class Problem:
     def best(self, trials: Sequence[Trial]) -> Trial | None:
         """The best run that ended well and keeps the limits: with the margin, or where none does, without."""
         whole = [trial for trial in trials if trial.outcome == "ok" and trial.fraction == 1.0]
-        safe = [trial for trial in whole if self.score(trial) <= self.limits[trial.shape] + 1e-12]
+        safe = [trial for trial in whole if self.is_safe(trial)]
         just = [trial for trial in whole if self.score(trial) <= self.hard_limits[trial.shape] + 1e-12]
         return min(safe or just, key=self.score, default=None)
+
+    def is_safe(self, trial: Trial) -> bool:
+        """Whether a run that ended well keeps the limits with the margin."""
+        return self.score(trial) <= float(self.limits[trial.shape]) + 1e-12
 
     def untried(self, trials: Sequence[Trial]) -> list[int]:
         """Indices of the shapes without a trial of the whole job, ascending."""

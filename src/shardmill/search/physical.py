@@ -61,13 +61,14 @@ class PhysicalStrategy:
         untried = self.problem.untried(trials)
         view = self.view(trials)
         best = self.problem.best(trials)
+        safe = best if best is None or self.problem.is_safe(best) else None
         confidence = view.confidence(best, untried, self.problem, self.goal, self.settings.doubt)
         needed = self.goal.probability if best is not None else 1.0 - (1.0 - self.goal.probability) / HOPE
         stop = bool(trials) and confidence >= needed
         belief = None if view.blind else view.belief
         if not untried:
             return Proposal(None, "every shape has been tried", True, belief, confidence=1.0)
-        gain = view.gain(best, self.problem, self.settings.caution)
+        gain = view.gain(safe, self.problem, self.settings.caution)
         index = max(untried, key=lambda shape: gain[shape])
         return Proposal(index, self._reason(index, gain, view, best, len(trials)), stop, belief, confidence=confidence)
 
@@ -202,7 +203,9 @@ class View:
         works = self.rng.random(drawn.shape) < self.success[:, untried]
         bar = problem.hard_limits[untried]
         if best is not None:
-            bar = np.minimum(problem.score(best) - np.log1p(goal.tolerance), problem.limits[untried])
+            bar = problem.limits[untried]
+            if problem.is_safe(best):  # else every shape that keeps the margin is better
+                bar = np.minimum(problem.score(best) - np.log1p(goal.tolerance), bar)
         return max(0.0, 1.0 - doubt * float(np.mean((works & (drawn < bar)).any(axis=1))))
 
 
