@@ -25,7 +25,7 @@ def _prior(prior: Prior) -> Settings:
     return replace(_START, prior=prior)
 
 
-DOUBTS: Final = (0.4, 0.5, 0.65, 0.8, 1.0, 1.5, 2.0)
+DOUBTS: Final = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9, 1.0, 1.25, 1.5, 2.0)
 """Each configuration is tried with all of these, the least that is calibrated is taken."""
 
 _WIDE: Final = (0.04, 0.1, 0.2, 0.35, 0.7)

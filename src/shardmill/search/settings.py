@@ -52,7 +52,7 @@ class Settings:
     """Power of the likelihood; below 1 trusts the model less."""
     plain_share: float = 0.0
     """Prior weight of no physics at all: work that spreads perfectly over equal cores, and the error for the rest."""
-    doubt: float = 0.5
+    doubt: float = 0.55
     """What the probability of having missed something is multiplied by before it is said. Errors as large as these see more
     chances of something better than there are; the factor is calibrated on workloads and changed workloads."""
     failure_rate: float = 0.03
