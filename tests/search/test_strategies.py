@@ -81,6 +81,21 @@ def test_a_deadline_is_kept(name: str) -> None:
         assert over >= 0  # a cheaper one that is too slow is no answer
 
 
+def test_a_pick_that_barely_keeps_the_deadline_does_not_end_the_search() -> None:
+    problem, trials = Problem(shapes()), list[Trial]()
+    strategy = make_strategy("shardmill", problem, 0, Goal())
+    while not (proposal := strategy.propose(trials)).stop and proposal.shape is not None:
+        trials.append(Trial(proposal.shape, "ok", memory_bound(problem.shapes[proposal.shape])))
+    best = problem.best(trials)
+    assert best is not None
+    assert best.runtime_s is not None
+    for room, ends in ((1.5, True), (1.01, False)):
+        limited = Problem(shapes(), deadline_s=best.runtime_s * room, margin=0.03)
+        slower = [trial for trial in trials if trial.runtime_s is not None and trial.runtime_s >= best.runtime_s]
+        assert limited.best(slower) == best
+        assert make_strategy("shardmill", limited, 0, Goal(probability=0.8)).propose(slower).stop is ends
+
+
 def test_time_can_be_made_small_under_a_cost_limit() -> None:
     replay = Replay(rows_of("job", cpu_bound))
     problem = Problem(replay.shapes, "time", max_run_usd=2.0)

@@ -63,7 +63,7 @@ class PhysicalStrategy:
         best = self.problem.best(trials)
         safe = best if best is None or self.problem.is_safe(best) else None
         confidence = view.confidence(best, untried, self.problem, self.goal, self.settings.doubt)
-        needed = self.goal.probability if best is not None else 1.0 - (1.0 - self.goal.probability) / HOPE
+        needed = self.goal.probability if safe is not None else 1.0 - (1.0 - self.goal.probability) / HOPE
         stop = bool(trials) and confidence >= needed
         belief = None if view.blind else view.belief
         if not untried:
@@ -134,8 +134,8 @@ _NOTHING: Final = 1e-300
 JITTER: Final = 1e-8
 """Variance that rounding may have left below 0."""
 HOPE: Final = 10.0
-"""A search that has found nothing ends once the chance of finding anything is this much smaller than the one of missing
-something better that is allowed otherwise: no answer is worse than one that could be better."""
+"""A search that has found nothing that safely keeps the limits ends once the chance of finding it is this much smaller than
+the one of missing something better that is allowed otherwise: no answer is worse than one that could be better."""
 NEAR: Final = 0.1
 """Log score within which a shape is as good as the best, while nothing has kept the limits."""
 CUT_MARGIN: Final = 0.15
