@@ -65,13 +65,16 @@ class Done:
 def run_jobs(jobs: Sequence[Job], work: Path) -> list[Done]:
     """All searches of `jobs`, in order; those that `work` has of the same code are not run again."""
     work.mkdir(parents=True, exist_ok=True)
-    missing = [job for job in jobs if not _place(work, job).exists()]
+    places = [_place(work, job) for job in jobs]
+    missing = [(job, place) for job, place in zip(jobs, places, strict=True) if not place.exists()]
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the processes are as many as the cores
     with ProcessPoolExecutor(available_cores(), mp_context=get_context("spawn")) as pool:
-        for count, _ in enumerate(pool.map(partial(_run, work=work), missing), start=1):
+        for count, _ in enumerate(
+            pool.map(_run, [job for job, _ in missing], [place for _, place in missing]), start=1
+        ):
             if count % 20 == 0 or count == len(missing):
                 print(f"  {count} of {len(missing)} jobs done", flush=True)
-    return [Done(job, pickle.loads(_place(work, job).read_bytes())) for job in jobs]
+    return [Done(job, pickle.loads(place.read_bytes())) for job, place in zip(jobs, places, strict=True)]
 
 
 _CODE: Final = ("base", "bench", "gaussian", "physical", "replay", "shapes", "surfaces")
@@ -90,7 +93,7 @@ def _place(work: Path, job: Job) -> Path:
     return work / f"{hashlib.sha256(code + repr(job).encode()).hexdigest()[:24]}.pickle"
 
 
-def _run(job: Job, work: Path) -> None:
+def _run(job: Job, place: Path) -> None:
     def factory(problem: Problem, seed: int, goal: Goal) -> PhysicalStrategy:
         known = [as_trials(problem, rows) for rows in job.history]
         return PhysicalStrategy(problem, seed, goal, job.settings, known)
@@ -99,7 +102,6 @@ def _run(job: Job, work: Path) -> None:
         run_search, job.rows, "shardmill", deadline_s=job.deadline_s, goal=Goal(GOAL, job.sure), factory=factory
     )
     found = tuple(search(seed=seed) for seed in range(job.seeds))
-    place = _place(work, job)
     draft = place.with_suffix(".part")
     draft.write_bytes(pickle.dumps(found))
     draft.replace(place)

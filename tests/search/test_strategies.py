@@ -165,6 +165,16 @@ def test_without_physics_the_search_still_learns() -> None:
     assert belief.high[35] - belief.low[35] > belief.high[0] - belief.low[0]
 
 
+def test_what_further_runs_cost_is_no_narrower_than_runs_differ() -> None:
+    problem = Problem(shapes())
+    trials = [Trial(index, "ok", cpu_bound(problem.shapes[index])) for index in range(36)]
+    belief = make_strategy("shardmill", problem, 0, Goal()).propose(trials).belief
+    assert belief is not None
+    room = (belief.high - belief.low) / 2
+    assert room.min() > 0.055
+    assert room.max() < 0.10
+
+
 def test_raggedness_leaves_more_room_for_a_lucky_neighbour() -> None:
     problem = Problem(shapes())
     trials = [Trial(index, "ok", memory_bound(problem.shapes[index])) for index in range(0, 36, 3)]
