@@ -17,20 +17,10 @@ from shardmill.clusters.local.folder import STATE_VARIABLE
 from shardmill.clusters.local.provider import LocalProvider
 from shardmill.clusters.samples import read_samples
 from shardmill.sampling import HOST_VARIABLE, SAMPLES_VARIABLE
+from tests.burn import BURN
 from tests.spark_cluster import local_spec
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
-
-BURN = """\
-import time
-from shardmill.engines.spark import SparkEngine
-def burn(seconds):
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
-    return 1
-print("done", sum(SparkEngine(partitions=2).run(burn, [6.0, 0.5])))
-"""
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from shardmill.clusters.dataproc.config import CloudConfig
 from shardmill.clusters.dataproc.host_usage import jobs_folder, usage_by_hosts
 from shardmill.sampling import HostSample
 from shardmill.storage.open import open_store
+from tests.burn import BURN
 from tests.clusters.dataproc.shapes import dataproc_spec
 from tests.dataproc_server import DataprocServer
 from tests.extras import needed
@@ -21,16 +22,6 @@ needed("google.cloud.dataproc_v1")
 
 from shardmill.clusters.dataproc.provider import DataprocProvider
 
-BURN = """\
-import time
-from shardmill.engines.spark import SparkEngine
-def burn(seconds):
-    until = time.process_time() + seconds
-    while time.process_time() < until:
-        pass
-    return 1
-print("done", sum(SparkEngine(partitions=2).run(burn, [6.0, 0.5])))
-"""
 MONITORED = UsageSample("c-w-0", "worker", 60.0, 60.0, 2.0, 30.0, None, None, None, None, None, "monitoring")
 
 

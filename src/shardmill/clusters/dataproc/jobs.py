@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shardmill.clusters.base import Cluster, Job, JobOutcome, JobState
-from shardmill.clusters.dataproc.host_usage import sampling_settings
+from shardmill.clusters.dataproc.host_usage import jobs_folder, sampling_settings
 from shardmill.clusters.dataproc.message import state_of
 from shardmill.clusters.dataproc.service import DataprocService, waits
 from shardmill.clusters.jobs import Answer, command_app, job_arguments, read_answer
@@ -36,7 +36,7 @@ def job_id(cluster: Cluster, job: str) -> str:
 
 def run_job(service: DataprocService, cluster: Cluster, job: Job, on_output: Callable[[str], None]) -> JobOutcome:
     """Submit `job` and follow it to its end; cancel it when left by an exception."""
-    number, folder = job_id(cluster, job.id), f"{service.config.root}/jobs/{cluster.facts['uuid']}/{job.id}"
+    number, folder = job_id(cluster, job.id), f"{jobs_folder(service.config, cluster)}/{job.id}"
     settings = StorageSettings(timeout_s=service.patience_s)
     store = open_store(folder, settings)
     service.submit_job(_message(cluster, job, number, folder, store), cluster.name)
