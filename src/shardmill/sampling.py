@@ -29,6 +29,7 @@ from typing import Final
 import psutil
 
 from shardmill.storage.open import open_store
+from shardmill.storage.settings import StorageSettings
 
 SAMPLES_VARIABLE: Final = "SHARDMILL_SAMPLES"
 """Environment variable of Spark's workers: the URL under which samples appear."""
@@ -36,8 +37,12 @@ SAMPLES_VARIABLE: Final = "SHARDMILL_SAMPLES"
 HOST_VARIABLE: Final = "SHARDMILL_HOST"
 """Environment variable: what this machine is called, where its host name is that of a container."""
 
+LAST_SAMPLES_S: Final = 1.0
+"""How long the last samples may take to appear when the last partition has ended."""
+
 _log = logging.getLogger(__name__)
 
+_PATIENT: Final = StorageSettings(timeout_s=10.0)
 _POLL_S: Final = 0.25
 _MOST_KEPT: Final = 3600
 """Samples that wait for a store that does not answer; the oldest go first."""
@@ -124,7 +129,7 @@ class Sampler:
         *,
         beat_s: float = 1.0,
         publish_s: float = 10.0,
-        spacing_s: float = 2.0,
+        spacing_s: float = 0.5,
     ) -> None:
         self._url, self._lock = url, _lock_for(url) if lock is None else lock
         self._beat_s, self._publish_s, self._spacing_s = beat_s, publish_s, spacing_s
@@ -133,7 +138,20 @@ class Sampler:
         self._told = False
 
     def start(self) -> None:
-        self._thread.start()
+        """Begin. The one that samples meets its store here and now, before the partition's work holds the interpreter:
+        a busy loop in Python gives it up to another thread so rarely that the imports alone would take that many seconds.
+        """
+        try:
+            # A lock of POSIX belongs to the process: a child that outlives it does not keep it, as one of BSD would be.
+            self._descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            if self._is_mine():
+                self._meet_store()
+            self._thread.start()
+        except OSError as error:
+            self._tell(error)
+        except RuntimeError as error:  # no more threads
+            os.close(self._descriptor)
+            self._tell(error)
 
     def partition_ended(self) -> None:
         """Have the one that samples publish soon, whichever process it is: nothing may be left to wait for."""
@@ -146,35 +164,37 @@ class Sampler:
         if self._thread.ident is not None:
             self._thread.join()
 
-    def _run(self) -> None:
+    def _is_mine(self) -> bool:
         try:
-            # A lock of POSIX belongs to the process: a child that outlives it does not keep it, as one of BSD would be.
-            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            try:
-                if self._wait_for_turn(descriptor):
-                    self._sample(descriptor)
-            finally:
-                os.close(descriptor)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):  # another process has it; POSIX allows either
+            return False
+        return True
+
+    def _meet_store(self) -> None:
+        try:
+            open_store(self._url, _PATIENT).size("")
         except Exception as error:  # noqa: BLE001  # a job never fails for want of samples
             self._tell(error)
 
-    def _wait_for_turn(self, descriptor: int) -> bool:
-        while True:
-            try:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError):  # another process has it; POSIX allows either
+    def _run(self) -> None:
+        try:
+            while not self._is_mine():
                 if self._stopped.wait(self._beat_s):
-                    return False
-            else:
-                return True
+                    return
+            self._sample()
+        except Exception as error:  # noqa: BLE001  # as above
+            self._tell(error)
+        finally:
+            os.close(self._descriptor)
 
-    def _sample(self, descriptor: int) -> None:
+    def _sample(self) -> None:
         meter, kept = HostMeter(), list[HostSample]()
         looked = published = time.monotonic()
-        ended = os.fstat(descriptor).st_mtime_ns
+        ended = os.fstat(self._descriptor).st_mtime_ns
         while not self._stopped.is_set():
             self._stopped.wait(_POLL_S)
-            now, last_end = time.monotonic(), os.fstat(descriptor).st_mtime_ns
+            now, last_end = time.monotonic(), os.fstat(self._descriptor).st_mtime_ns
             due = now - published >= (self._publish_s if last_end == ended else self._spacing_s)
             due = due or self._stopped.is_set()
             if due or now - looked >= self._beat_s - _POLL_S / 2:
@@ -188,7 +208,7 @@ class Sampler:
         first, last = (round(moment * 1000) for moment in (samples[0].start, samples[-1].start + samples[-1].seconds))
         name = f"{samples[0].host}/{first}-{last}-{os.getpid()}.jsonl"
         try:
-            with open_store(self._url).publish(name) as file:
+            with open_store(self._url, _PATIENT).publish(name) as file:
                 file.write("".join(json.dumps(asdict(sample)) + "\n" for sample in samples).encode())
         except Exception as error:  # noqa: BLE001
             self._tell(error)
@@ -229,10 +249,10 @@ def sampled() -> Iterator[None]:
 def _started(url: str) -> Sampler | None:
     try:
         sampler = Sampler(url)
-        sampler.start()
-    except (OSError, RuntimeError) as error:  # no folder for temporary files, no more threads
+    except OSError as error:  # no folder for temporary files
         _warn(url, error)
         return None
+    sampler.start()
     return sampler
 
 

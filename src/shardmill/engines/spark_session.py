@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Final
@@ -22,6 +23,7 @@ from pyspark.java_gateway import launch_gateway
 from shardmill.engines.spark_errors import explain
 from shardmill.errors import UsageError
 from shardmill.java import find_java
+from shardmill.sampling import LAST_SAMPLES_S, SAMPLES_VARIABLE
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "spark.dynamicAllocation.enabled": "false",  # executors that come and go make two runs incomparable
@@ -87,8 +89,15 @@ def _context(master: str | None, settings: Mapping[str, str], gateway: JavaGatew
             raise explain(str(error)) from error
     try:
         yield context
+        _let_samples_come(context)
     finally:
         context.stop()
+
+
+def _let_samples_come(context: SparkContext) -> None:
+    """Stopping kills the workers at once, and what they have sampled since their last partition ended with them."""
+    if context.getConf().contains(f"spark.executorEnv.{SAMPLES_VARIABLE}") or os.environ.get(SAMPLES_VARIABLE):
+        time.sleep(LAST_SAMPLES_S)
 
 
 def _configuration(master: str | None, settings: Mapping[str, str], *, launched: bool) -> SparkConf:
