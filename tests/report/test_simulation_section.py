@@ -36,7 +36,7 @@ def test_predicted_stands_beside_measured(rows: list[SweepRow]) -> None:
     assert "half of 4 predictions miss by" in text
     assert "Predicted by simulation, not measured" in text
     assert text.count("nobody ran this") == 2  # the shape that was not measured, with each number of partitions
-    assert "It has 32 cores; no run had more than 2." in text
+    assert "32 cores are taken; no run had more than 2." in text
     assert "&lt;large&gt;" in write(shown)
     assert "<large>" not in write(shown)
 

@@ -105,7 +105,7 @@ class SweepRow:
     limited_by: str = ""
     """Where most of a predicted time goes."""
     notes: str = ""
-    """What to bear in mind of a prediction."""
+    """What to bear in mind of a prediction, a sentence a line."""
 
     @property
     def cores(self) -> int:

@@ -12,7 +12,7 @@ import shardmill
 from shardmill.cli.main import main
 from shardmill.errors import UsageError
 from shardmill.operations.pick.result import lines
-from shardmill.operations.sweep.simulate import parse_core_speed
+from shardmill.operations.sweep.simulate import parse_core_speed, shards_made
 from shardmill.runs import begin_run
 from shardmill.sweep.evidence import Evidence
 from shardmill.sweep.simulation.record import load
@@ -95,6 +95,28 @@ def test_what_cannot_be_predicted(measured: Path, spec: str, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="--images is for --simulate"):
         shardmill.sweep(spec, images=5, out=str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "shards"),
+    [
+        ("--num-shards 64", 64),
+        ("--num-shards=train=30,val=2", 32),
+        ("--samples-per-shard 300", 34),
+        ("--max-shard-size 10MB", 20),
+        ("", 16),  # of 200 MB: enough to work on in parallel
+    ],
+)
+def test_shards_are_those_that_prepare_would_make(options: str, shards: int) -> None:
+    assert shards_made(["prepare", "photos", "out", *options.split()], 10_000, 20_000) == shards
+    assert shards_made(["speedtest", "out"], 10_000, 20_000) is None
+
+
+def test_options_of_shards_that_make_no_sense() -> None:
+    with pytest.raises(UsageError, match="--samples-per-shard is few"):
+        shards_made(["prepare", "photos", "out", "--samples-per-shard", "few"], 100, 20_000)
+    with pytest.raises(UsageError, match="exclude each other"):
+        shards_made(["prepare", "photos", "out", "--samples-per-shard", "5", "--num-shards", "2"], 100, 20_000)
 
 
 def test_speeds_of_cores() -> None:

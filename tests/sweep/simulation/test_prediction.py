@@ -180,8 +180,8 @@ def test_what_goes_beyond_the_runs_is_said() -> None:
     spec = replace(shape(8, 16), worker=replace(shape(8, 16).worker, machine_type="c3-standard-22"))
     notes = " ".join(predict(known, spec, 64, 100_000, core_speed=1.5, draws=0).notes)
     assert "A core of c3-standard-22 is taken to be 1.5 times as fast as one of n1-standard-2." in notes
-    assert "It has 128 cores; no run had more than 1." in notes
-    assert "It reads 100,000 images; no run read more than 480." in notes
+    assert "128 cores are taken; no run had more than 1." in notes
+    assert "100,000 images are read; no run read more than 480." in notes
 
 
 @pytest.mark.parametrize("wrong", [{"images": 0}, {"partitions": -1}, {"core_speed": 0.0}])

@@ -144,7 +144,7 @@ def _simulated(
     save(run.path, found)
     (run.path / PRICES).write_text(json.dumps(asdict(table)))
     told = f"every time and cost is predicted, not measured: by simulation, calibrated on {format_count(found.runs, 'run')} of {found.calibrated_on}"
-    notes = [told, *dict.fromkeys(row.notes for row in found.rows if row.notes)]
+    notes = [told, *dict.fromkeys(line for row in found.rows for line in row.notes.splitlines())]
     if found.validation is not None:
         notes.insert(
             1,

@@ -12,7 +12,9 @@ from typing import Final
 from shardmill.clusters.base import ClusterSpec
 from shardmill.clusters.machine_types import machine_type
 from shardmill.errors import UsageError
+from shardmill.plan.cut import shards_per_split
 from shardmill.runs import open_run
+from shardmill.spec import parse_sharding
 from shardmill.sweep.evidence import ClusterSeen, Evidence, RunSeen
 from shardmill.sweep.request import SweepRequest
 from shardmill.sweep.row import Price
@@ -25,7 +27,15 @@ from shardmill.sweep.simulation.validation import Checked, validate
 from shardmill.units import parse_bytes
 
 _SPEED: Final = re.compile(r"([a-z0-9-]+)=([0-9.]+)")
-_FREE: Final = ("--engine", "--partitions", "--num-shards", "--storage-options", "--limit", "--json", "--on-exists")
+_FREE: Final = (
+    "--engine",
+    "--partitions",
+    "--num-shards",
+    "--samples-per-shard",
+    "--max-shard-size",
+    "--storage-options",
+    "--limit",
+)
 """Options that may differ between the job that was measured and the one that is predicted: they change no image's cost."""
 
 
@@ -71,6 +81,7 @@ def simulated(request: SweepRequest, wish: Wish, price: Price) -> Simulated:
         price,
         caps=lambda spec: caps_of(spec, from_store=from_store, to_store=to_store),
         core_speed=parse_core_speed(wish.core_speed),
+        shards=shards_made(request.job, images, known.written_bytes),
     )
     return Simulated(
         rows=tuple(rows),
@@ -105,6 +116,35 @@ def parse_core_speed(text: str | None) -> Callable[[ClusterSpec], float]:
         return speeds.get(name, speeds.get("" if kind is None else kind.family, 1.0))
 
     return speed
+
+
+def shards_made(job: Sequence[str], images: int, record_bytes: float) -> int | None:
+    """How many shards `prepare` makes of one split of so many images; None for other commands.
+
+    Raises:
+        UsageError: the job's options for it exclude each other, or are wrong.
+    """
+    if job[0] != "prepare" or not record_bytes:
+        return None
+    samples, size = _value(job, "--samples-per-shard"), _value(job, "--max-shard-size")
+    if samples is not None and not samples.isdecimal():
+        raise UsageError(f"--samples-per-shard is {samples}; it takes a whole number")
+    sharding = parse_sharding(
+        _value(job, "--num-shards"),
+        None if samples is None else int(samples),
+        None if size is None else parse_bytes(size),
+    )
+    if sharding.per_split:
+        return min(sum(count for _, count in sharding.per_split), images)
+    return shards_per_split(sharding, {"train": images}, record_bytes)["train"]
+
+
+def _value(words: Sequence[str], option: str) -> str | None:
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return value if equals else next(iter(words[place + 1 : place + 2]), None)
+    return None
 
 
 def _check_same_job(request: SweepRequest, runs: Sequence[RunSeen]) -> None:

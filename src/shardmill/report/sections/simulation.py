@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from statistics import median
 from typing import Final
@@ -64,7 +63,7 @@ def _notes(made: Sequence[SweepRow]) -> list[str]:
     by_shape: dict[str, list[str]] = {}
     for row in made:
         own = by_shape.setdefault(row.shape, [])
-        own += [each for each in re.split(r"(?<=\.) ", row.notes) if each and each not in own]
+        own += [each for each in row.notes.splitlines() if each and each not in own]
     common = [each for each in next(iter(by_shape.values())) if all(each in own for own in by_shape.values())]
     single = [
         f"{shape}: {' '.join(each for each in own if each not in common)}"

@@ -231,10 +231,10 @@ def _notes(calibration: Calibration, spec: ClusterSpec, images: int, caps: Caps,
         )
     most = max(shape.task_cores for shape in calibration.shapes)
     if spec.task_cores > 4 * most:
-        notes.append(f"It has {spec.task_cores} cores; no run had more than {most}.")
+        notes.append(f"{spec.task_cores} cores are taken; no run had more than {most}.")
     largest = max(calibration.shards)
     if images > 4 * largest:
-        notes.append(f"It reads {images:,} images; no run read more than {largest:,}.")
+        notes.append(f"{images:,} images are read; no run read more than {largest:,}.")
     if caps.to_store and math.isinf(caps.network_bytes_per_s):
         notes.append("Writing to the store is taken to cost no more than writing files.")
     return notes

@@ -54,6 +54,11 @@ def predicted_row(prediction: Prediction, calibration: Calibration, price: Price
     spec, seconds = prediction.spec, prediction.elapsed_s
     create_s, delete_s = calibration.create_s.get(spec.provider), calibration.delete_s.get(spec.provider)
     hour = price(spec, 3600.0)
+    notes = list(prediction.notes)
+    if create_s is None and hour is not None:
+        notes.append(
+            f"No {spec.provider} cluster was seen: the time to make and delete one is left out of the full cost."
+        )
     tasks = "" if prediction.partitions is None else f"-p{prediction.partitions}"
     return SweepRow(
         run=f"predicted-{spec.name}{tasks}",
@@ -84,5 +89,5 @@ def predicted_row(prediction: Prediction, calibration: Calibration, price: Price
         predicted_low_s=prediction.low_s,
         predicted_high_s=prediction.high_s,
         limited_by=prediction.limited_by,
-        notes=" ".join(prediction.notes),
+        notes="\n".join(notes),
     )
