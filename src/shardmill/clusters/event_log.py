@@ -7,7 +7,7 @@ folder of rolled files; uncompressed, as our providers set it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,6 +67,23 @@ class EventLog:
 
     executors: tuple[Executor, ...]
     tasks: tuple[Task, ...]
+
+
+def main_stage(log: EventLog) -> list[Task]:
+    """All attempts of the stage whose tasks took the most time in all; none where no task ran."""
+    stages: dict[int, list[Task]] = {}
+    for task in log.tasks:
+        stages.setdefault(task.stage, []).append(task)
+    return max(stages.values(), key=lambda tasks: sum(task.seconds for task in tasks), default=[])
+
+
+def first_to_end_well(attempts: Iterable[Task]) -> list[Task]:
+    """Of the attempts of one stage, the one of each partition that counts, in the order of the partitions."""
+    good: dict[int, Task] = {}
+    for task in sorted(attempts, key=lambda task: task.finished_at):
+        if task.ok:
+            good.setdefault(task.index, task)
+    return [good[index] for index in sorted(good)]
 
 
 def read_event_log(location: str) -> EventLog:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from shardmill.clusters.base import ClusterSpec, JobState, UsageSample
-from shardmill.clusters.event_log import EventLog, Task
+from shardmill.clusters.event_log import EventLog, first_to_end_well, main_stage
 from shardmill.sweep.evidence import ClusterSeen, RunSeen
 
 
@@ -216,20 +216,11 @@ def _overlap(sample: UsageSample, start: float, end: float) -> float:
 
 def summarise_tasks(log: EventLog) -> TaskSummary | None:
     """Of the stage whose tasks took the most time in all; None where no task ended well."""
-    stages: dict[int, list[Task]] = {}
-    for task in log.tasks:
-        stages.setdefault(task.stage, []).append(task)
-    if not stages:
-        return None
-    attempts = max(stages.values(), key=lambda tasks: sum(task.seconds for task in tasks))
-    good: dict[int, Task] = {}
-    for task in sorted(attempts, key=lambda task: task.finished_at):
-        if task.ok:
-            good.setdefault(task.index, task)
+    attempts = main_stage(log)
+    tasks = first_to_end_well(attempts)
     slots = sum(executor.cores for executor in log.executors)
-    if not good or not slots:
+    if not tasks or not slots:
         return None
-    tasks = list(good.values())
     used = sum(task.seconds for task in attempts)
     started, finished = min(task.launched_at for task in attempts), max(task.finished_at for task in tasks)
     return TaskSummary(

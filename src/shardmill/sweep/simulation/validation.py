@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
+from shardmill.clusters.event_log import first_to_end_well, main_stage
 from shardmill.errors import UsageError
 from shardmill.sweep.evidence import ClusterSeen, RunSeen
 from shardmill.sweep.simulation.calibration import calibrate
 from shardmill.sweep.simulation.caps import Caps
 from shardmill.sweep.simulation.prediction import predict
 from shardmill.sweep.simulation.sighting import images_of, shards_of
-from shardmill.sweep.simulation.work import main_stage
 
 LEFT_OUT: Final = ("shape", "partitions", "images", "caps")
 """What runs are left out by: all that share one value of it at a time."""
@@ -153,6 +153,6 @@ def _value(run: RunSeen, what: str, caps: Mapping[str, Caps]) -> Hashable:
 def _rates(run: RunSeen, cores: int) -> tuple[float, float]:
     """Images per core and second: over the whole run, and over its main stage."""
     images = images_of(run) or 0
-    tasks = main_stage(run.log) if run.log is not None else []
+    tasks = [] if run.log is None else first_to_end_well(main_stage(run.log))
     stage = max(task.finished_at for task in tasks) - min(task.launched_at for task in tasks) if tasks else 0.0
     return images / (cores * run.outcome.elapsed_s), images / (cores * (stage or run.outcome.elapsed_s))

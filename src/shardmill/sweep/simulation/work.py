@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shardmill.clusters.base import ClusterSpec
-from shardmill.clusters.event_log import EventLog, Task
+from shardmill.clusters.event_log import EventLog, Task, first_to_end_well, main_stage
 
 _MOST_PARTITIONS: Final = 4096
 """What a job chooses at most by itself, as `engines.spark.MAX_PARTITIONS`."""
@@ -65,24 +65,9 @@ def machine_of(spec: ClusterSpec, host: str) -> str:
     return "here" if spec.provider == "local" else host
 
 
-def main_stage(log: EventLog) -> list[Task]:
-    """The attempt of each task that ended well first, of the stage that took most time, in the order of the partitions."""
-    stages: dict[int, list[Task]] = {}
-    for task in log.tasks:
-        stages.setdefault(task.stage, []).append(task)
-    if not stages:
-        return []
-    longest = max(stages.values(), key=lambda tasks: sum(task.seconds for task in tasks))
-    good: dict[int, Task] = {}
-    for task in sorted(longest, key=lambda task: task.finished_at):
-        if task.ok:
-            good.setdefault(task.index, task)
-    return [good[index] for index in sorted(good)]
-
-
 def tasks_seen(log: EventLog, spec: ClusterSpec, images: int, shards: int | None) -> list[TaskSeen]:
     """The tasks of the main stage with what each did; none where their number does not fit the job."""
-    tasks = main_stage(log)
+    tasks = first_to_end_well(main_stage(log))
     dealt = loads(images, shards, len(tasks)) if tasks else []
     if len(dealt) != len(tasks) or [task.index for task in tasks] != list(range(len(tasks))):
         return []
