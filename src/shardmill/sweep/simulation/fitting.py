@@ -8,7 +8,7 @@ requests are as many as the command is written to make. Start and end are fitted
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Final
 
@@ -27,6 +27,8 @@ _CONTENTIONS: Final = np.linspace(0.0, 1.0, 11)
 _STREAMED: Final = 0.7
 """A task whose data could have come in less than this share of its time on the core was not held up by it."""
 _LEAST_SPREAD: Final = 0.01
+_HELD: Final = 0.01
+"""How firmly terms are held: as if each were seen to be what is usual with an error of a hundred times its part."""
 _ROUNDS: Final = 5
 _HUBER: Final = 1.345
 _REQUESTS: Final = {"prepare": (64.0, 1.0)}
@@ -34,6 +36,29 @@ _REQUESTS: Final = {"prepare": (64.0, 1.0)}
 whose first image nothing is read ahead of."""
 _BY_DESIGN: Final = (4.0, 40.0)
 """How much more firmly these are held to than other parameters to 0: planning makes some more, a shard does not."""
+
+# The terms of each fit, by the parameter they give, with how firmly each is held to 0 or to what is usual. Columns are in
+# the same order.
+_START: Final = {
+    "start_s": 0.0,
+    "start_store_s": 1.0,
+    "start_image_s": 1.0,
+    "start_requests": _BY_DESIGN[0],
+    "start_executor_s": 1.0,
+    "start_first_s": 1.0,
+}
+_END: Final = {"end_s": 0.0, "end_image_s": 1.0}
+_TASK: Final = {
+    "first_task_core_s": 1.0,
+    "task_core_s": 1.0,
+    "shard_core_s": 1.0,
+    "image_core_s": 0.0,
+    "store_core_s": 1.0,
+    "first_store_core_s": 1.0,
+    "first_task_requests": 1.0,
+    "shard_requests": _BY_DESIGN[1],
+}
+_STREAM: Final = [place for place, name in enumerate(_TASK) if name in ("image_core_s", "store_core_s")]
 
 
 def request_s(caps: Caps, image_bytes: float) -> float:
@@ -43,87 +68,73 @@ def request_s(caps: Caps, image_bytes: float) -> float:
 
 def fit(seen: Sequence[Sighting], image_bytes: float, near: Parameters | None = None) -> Parameters:
     """The parameters of `seen`; contention is looked for `near` others where they are given."""
-    requests = np.array([request_s(one.caps, image_bytes) for one in seen])
-    stores = np.array([float(one.caps.from_store) for one in seen])
-    images = np.array([float(one.images) for one in seen])
-    ones = np.ones(len(seen))
-    further = np.array([float(one.spec.task_nodes - 1) if one.spec.provider == "local" else 0.0 for one in seen])
-    firsts = np.array([float(one.first) for one in seen])
     planning, of_shard = _REQUESTS.get(seen[0].command, (0.0, 0.0))
-    start_columns = np.column_stack([ones, stores, images, requests, further, firsts])
-    start = _relative(
-        start_columns,
-        np.array([one.start_s for one in seen]),
-        (0, 1, 1, _BY_DESIGN[0], 1, 1),
-        (0, 0, 0, planning, 0, 0),
-    )
-    end_columns = np.column_stack([ones, images])
-    end = _relative(end_columns, np.array([one.end_s for one in seen]), (0, 1))
+    start_columns, end_columns = _fixed_columns(seen, image_bytes)
+    start = _relative(start_columns, np.array([one.start_s for one in seen]), _START, {"start_requests": planning})
+    end = _relative(end_columns, np.array([one.end_s for one in seen]), _END)
     fixed = start_columns @ start + end_columns @ end
     told = np.array([one.start_s + one.end_s for one in seen])
     work, contention = _fit_tasks(seen, image_bytes, None if near is None else near.contention, of_shard)
     task_spread, run_spread = _spreads(seen, image_bytes, work, contention)
+    found = {**_named(_START, start), **_named(_END, end), **_named(_TASK, work)}
     return Parameters(
-        start_s=float(start[0]),
-        start_store_s=float(start[1]),
-        start_image_s=float(start[2]),
-        start_requests=float(start[3]),
-        start_executor_s=float(start[4]),
-        start_first_s=float(start[5]),
+        **found,
         ready_s=median(one.ready_s for one in seen),
-        first_task_core_s=work[0],
-        first_store_core_s=work[5],
-        first_task_requests=work[6],
-        task_core_s=work[1],
-        shard_core_s=work[2],
-        shard_requests=work[7],
-        image_core_s=work[3],
-        store_core_s=work[4],
         contention=contention,
-        end_s=float(end[0]),
-        end_image_s=float(end[1]),
         task_spread=task_spread,
         run_spread=run_spread,
         fixed_spread=_spread(np.log(np.maximum(told, 1e-3) / np.maximum(fixed, 1e-3))),
     )
 
 
+def _named(terms: Mapping[str, float], weights: Floats) -> dict[str, float]:
+    return dict(zip(terms, weights.tolist(), strict=True))
+
+
+def _fixed_columns(seen: Sequence[Sighting], image_bytes: float) -> tuple[Floats, Floats]:
+    """Of start and end, a row a run."""
+    ones, images = np.ones(len(seen)), np.array([float(one.images) for one in seen])
+    stores = np.array([float(one.caps.from_store) for one in seen])
+    requests = np.array([request_s(one.caps, image_bytes) for one in seen])
+    further = np.array([float(one.spec.task_nodes - 1) if one.spec.provider == "local" else 0.0 for one in seen])
+    firsts = np.array([float(one.first) for one in seen])
+    start = np.column_stack([ones, stores, images, requests, further, firsts])
+    return start, np.column_stack([ones, images])
+
+
 def _fit_tasks(
     seen: Sequence[Sighting], image_bytes: float, near: float | None, of_shard: float
-) -> tuple[list[float], float]:
-    """(first, task, shard, image, store, first with a store, requests of the first, requests of a shard), and contention."""
+) -> tuple[Floats, float]:
+    """Weights of the columns of `_TASK`, and contention."""
     choices = _CONTENTIONS if near is None else _CONTENTIONS[np.abs(_CONTENTIONS - near) < 0.15]
     if len({round(task.busy, 1) for one in seen for task in one.tasks}) == 1:
         choices = _CONTENTIONS[:1]
     held_up = _floors(seen, image_bytes)
     seconds = np.array([task.seconds for one in seen for task in one.tasks])
-    best: tuple[float, list[float], float] | None = None
+    best: tuple[float, Floats, float] | None = None
     for contention in choices:
-        columns, streamed = _columns(seen, image_bytes, contention)
+        columns = _columns(seen, image_bytes, contention)
         free = held_up == 0
         if not free.any():
             free = held_up <= np.sort(held_up)[len(held_up) // 2]  # what was held up least
         work = np.zeros(columns.shape[1])
-        for _ in range(3):
-            work = _relative(
-                columns[free], seconds[free], (1, 1, 1, 0, 1, 1, 1, _BY_DESIGN[1]), (0, 0, 0, 0, 0, 0, 0, of_shard)
-            )
-            free = held_up <= _STREAMED * (columns[:, streamed] @ work[streamed])
+        for _ in range(3):  # which tasks were not held up is known by what they would take if they were not
+            work = _relative(columns[free], seconds[free], _TASK, {"shard_requests": of_shard})
+            free = held_up <= _STREAMED * (columns[:, _STREAM] @ work[_STREAM])
             if free.sum() < columns.shape[1]:
                 break
-        usable = held_up <= _STREAMED * (columns[:, streamed] @ work[streamed])
-        if not usable.any():
-            usable = np.ones(len(held_up), dtype=bool)
-        misses = np.abs(np.log(np.maximum(columns[usable] @ work, 1e-3) / np.maximum(seconds[usable], 1e-3)))
+        if not free.any():
+            free[:] = True
+        misses = np.abs(np.log(np.maximum(columns[free] @ work, 1e-3) / np.maximum(seconds[free], 1e-3)))
         loss = float(np.minimum(misses, 0.5).mean())
         if best is None or loss < best[0]:
-            best = (loss, work.tolist(), float(contention))
+            best = (loss, work, float(contention))
     assert best is not None
     return best[1], best[2]
 
 
-def _columns(seen: Sequence[Sighting], image_bytes: float, contention: float) -> tuple[Floats, list[int]]:
-    """A row a task and a column for each thing that takes time, and which columns are those of streaming."""
+def _columns(seen: Sequence[Sighting], image_bytes: float, contention: float) -> Floats:
+    """A row a task, a column for each term of `_TASK`."""
     rows = []
     for one in seen:
         request = request_s(one.caps, image_bytes)
@@ -133,7 +144,7 @@ def _columns(seen: Sequence[Sighting], image_bytes: float, contention: float) ->
             images, shards, first = float(task.load.images), float(task.load.shards), float(task.first)
             core = [slow * first, slow, slow * shards, slow * images, slow * images * store, slow * first * store]
             rows.append([*core, first * request, max(shards, 1.0) * request])
-    return np.array(rows), [3, 4]
+    return np.array(rows)
 
 
 def _floors(seen: Sequence[Sighting], image_bytes: float) -> Floats:
@@ -166,14 +177,11 @@ def window_s(caps: Caps, load: Load, image_bytes: float) -> float:
     return later / caps.reads_at_once * (caps.latency_s + image_bytes / caps.stream_bytes_per_s)
 
 
-def _spreads(
-    seen: Sequence[Sighting], image_bytes: float, work: Sequence[float], contention: float
-) -> tuple[float, float]:
+def _spreads(seen: Sequence[Sighting], image_bytes: float, work: Floats, contention: float) -> tuple[float, float]:
     """Of tasks within their run, and of runs."""
-    columns, streamed = _columns(seen, image_bytes, contention)
-    weights = np.array(work)
-    stream = columns[:, streamed] @ weights[streamed]
-    expected = columns @ weights - stream + np.maximum(stream, _floors(seen, image_bytes))
+    columns = _columns(seen, image_bytes, contention)
+    stream = columns[:, _STREAM] @ work[_STREAM]
+    expected = columns @ work - stream + np.maximum(stream, _floors(seen, image_bytes))
     seconds = np.array([task.seconds for one in seen for task in one.tasks])
     misses = np.log(np.maximum(seconds, 1e-3) / np.maximum(expected, 1e-3))
     within, between, at = [], [], 0
@@ -195,18 +203,18 @@ def _spread(misses: Floats) -> float:
 
 
 def _relative(
-    columns: Floats, target: Floats, doubtful: Sequence[float], usual: Sequence[float] | None = None
+    columns: Floats, target: Floats, terms: Mapping[str, float], usual: Mapping[str, float] | None = None
 ) -> Floats:
     """Non-negative weights of the columns that miss `target` least by relative errors.
 
-    Columns marked in `doubtful` are held a little towards what is `usual` for them, or 0: what others explain as well is
+    Each is held a little, as firmly as `terms` says, towards what is `usual` for it, or 0: what others explain as well is
     theirs. Misses beyond what is usual count less, as by Huber's loss: a run that something else disturbed must not move all.
     """
     scale = np.abs(columns).mean(axis=0)
     scale[scale == 0] = 1.0
     scaled = columns / scale
-    held = np.diag([math.sqrt(1e-4 * len(target)) * flag for flag in doubtful])
-    towards = held @ (np.zeros(columns.shape[1]) if usual is None else np.array(usual) * scale)
+    held = np.diag([_HELD * math.sqrt(len(target)) * firmness for firmness in terms.values()])
+    towards = held @ (np.array([(usual or {}).get(name, 0.0) for name in terms]) * scale)
     expected, trust = np.maximum(target, 1e-3), np.ones(len(target))
     weights = np.zeros(columns.shape[1])
     for _ in range(_ROUNDS):

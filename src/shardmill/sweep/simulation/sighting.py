@@ -24,7 +24,6 @@ class Sighting:
     start_s: float
     ready_s: float
     end_s: float
-    elapsed_s: float
     cores: int
     """Of the machine on which its tasks ran."""
     tasks: tuple[TaskSeen, ...]
@@ -66,7 +65,6 @@ def sight(run: RunSeen, spec: ClusterSpec, caps: Caps, machine_cores: int) -> Si
         start_s=max(first - run.outcome.started_at, 0.0),
         ready_s=max(launched - first, 0.0),
         end_s=max(run.outcome.finished_at - finished, 0.0),
-        elapsed_s=run.outcome.elapsed_s,
         cores=machine_cores if spec.provider == "local" else spec.task_node.cores,
         tasks=tuple(tasks),
     )
