@@ -26,6 +26,7 @@ from tests.pictures import class_folder
 needed("google.cloud.dataproc_v1")
 
 from shardmill.clusters.dataproc.config import read_config
+from shardmill.clusters.dataproc.host_usage import BRIEF_S
 from shardmill.clusters.dataproc.provider import DataprocProvider
 
 NODE = NodeSpec("n1-standard-2", 2, 8053, "pd-standard", 50)
@@ -72,10 +73,10 @@ def test_up_submit_metrics_down(work: tuple[str, Store], tmp_path: Path) -> None
         assert outcome.result is not None
         assert outcome.result["written"] == 60
         assert outcome.event_log is not None
-        until = max(time.time(), cluster.created_at + 180)
+        until = max(time.time(), cluster.created_at + 60 + BRIEF_S)  # long enough for Cloud Monitoring to be asked
         time.sleep(max(0.0, until - time.time()))
     assert name not in [found.name for found in provider.find()]
     samples = provider.usage(cluster, cluster.created_at, until)
-    assert {sample.node for sample in samples} == set(cluster.nodes)
+    assert {(sample.node, sample.source) for sample in samples} == {(node, "monitoring") for node in cluster.nodes}
     assert all(0 <= sample.cpu_s <= 2 * 60 * 1.05 for sample in samples)
     assert sum(sample.network_in_bytes or 0 for sample in samples) > 0

@@ -185,7 +185,7 @@ class Service:
         asked = _cores(message)
         left = self.cpus - sum(_cores(cluster.message) for cluster in self.clusters.values())
         if asked > left:
-            # As users report it, for instance github.com/GoogleCloudDataproc/spark-bigquery-connector issues.
+            # As users report it: github.com/GoogleCloudPlatform/data-science-on-gcp/issues/163.
             raise ApiError("INVALID_ARGUMENT", f"Insufficient 'CPUS' quota. Requested {asked}.0, available {left}.0.")
 
     def cores_in_use(self) -> int:

@@ -14,6 +14,7 @@ _CODES: Final = {
     "PERMISSION_DENIED": (403, 7),
     "NOT_FOUND": (404, 5),
     "ALREADY_EXISTS": (409, 6),
+    "ABORTED": (409, 10),
     "RESOURCE_EXHAUSTED": (429, 8),
     "INTERNAL": (500, 13),
     "UNAVAILABLE": (503, 14),

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from shardmill.cli.main import main
 from shardmill.clusters.base import Job, NodeSpec, running
 from shardmill.errors import ClusterError, ShardmillError, UsageError
 from tests.clusters.dataproc.shapes import dataproc_spec
@@ -70,6 +71,8 @@ class TestCreation:
             ("UNAUTHENTICATED", "Request had invalid authentication credentials.", UsageError, "sign in with: gcloud"),
             ("RESOURCE_EXHAUSTED", "Quota 'CPUS' exceeded. Limit: 8.0 in region us-central1.", UsageError, "quotas"),
             ("NOT_FOUND", "The resource 'subnetworks/x' was not found", UsageError, "'subnetworks/x' was not found."),
+            # As in github.com/GoogleCloudPlatform/python-docs-samples/issues/13456.
+            ("ABORTED", "Insufficient 'N2_CPUS' quota. Requested 12.0, available 0.0.", UsageError, "quota of project"),
             ("FAILED_PRECONDITION", "The project is being deleted", UsageError, "is being deleted."),
             ("INVALID_ARGUMENT", "Subnetwork 'x' does not support Private Google Access", UsageError, "Subnetwork"),
         ],
@@ -205,7 +208,12 @@ class TestLimits:
 
     @pytest.mark.parametrize("when", ["at once", "ready"])
     def test_cluster_of_a_killed_maker_is_named_and_ends(
-        self, server: DataprocServer, provider: DataprocProvider, name: str, when: str
+        self,
+        server: DataprocServer,
+        provider: DataprocProvider,
+        name: str,
+        when: str,
+        capsys: pytest.CaptureFixture[str],
     ) -> None:
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         maker = subprocess.Popen([sys.executable, MAKER, name, when], stdout=subprocess.PIPE, env=environment)
@@ -215,9 +223,10 @@ class TestLimits:
         maker.communicate()
         found = next(cluster for cluster in DataprocProvider().find() if cluster.name == name)
         assert found.expires_at - found.created_at == 1200
-        assert provider.delete_command(name) == (
-            f"gcloud dataproc clusters delete {name} --project=test-project --region=us-central1 --quiet"
-        )
+        assert main(["cluster", "list", "--provider", "dataproc"]) == 0
+        listed = capsys.readouterr().out
+        assert name in listed
+        assert f"gcloud dataproc clusters delete {name} --project=test-project --region=us-central1 --quiet" in listed
         provider.wait_ready(name)
         server.clock.advance(660)
         until_gone(server, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import google.auth.exceptions
@@ -24,6 +24,12 @@ MARK: Final = ("made-by", "shardmill")
 """The label of every cluster of ours."""
 
 _CALL_TIMEOUT_S: Final = 60.0
+_BY_STATUS: Final[Mapping[str, type[exceptions.GoogleAPICallError]]] = {
+    "ABORTED": exceptions.Aborted,
+    "ALREADY_EXISTS": exceptions.AlreadyExists,
+    "FAILED_PRECONDITION": exceptions.FailedPrecondition,
+}
+"""Errors that over REST come as any other 400 or 409, by what the answer calls them."""
 
 
 class DataprocService:
@@ -47,9 +53,9 @@ class DataprocService:
         request = {**self._place, "cluster": message, "request_id": uuid.uuid4().hex}  # of all repeats of this call
         try:
             self._creations[name] = self._call(
-                self._clusters.create_cluster, request, f"create cluster {name}", name, (exceptions.Conflict,)
+                self._clusters.create_cluster, request, f"create cluster {name}", name, (exceptions.AlreadyExists,)
             )
-        except exceptions.Conflict:
+        except exceptions.AlreadyExists:
             return False
         return True
 
@@ -95,9 +101,9 @@ class DataprocService:
         """
         request = {**self._place, "job": message, "request_id": uuid.uuid4().hex}
         try:
-            passing = (exceptions.Conflict, exceptions.NotFound, exceptions.FailedPrecondition)
+            passing = (exceptions.AlreadyExists, exceptions.NotFound, exceptions.FailedPrecondition)
             self._call(self._jobs.submit_job, request, f"submit to cluster {name}", name, passing)
-        except exceptions.Conflict:
+        except exceptions.AlreadyExists:
             return  # the same job: what it does is followed, and not done twice
 
     def get_job(self, job_id: str, name: str) -> Any:  # noqa: ANN401
@@ -130,9 +136,8 @@ class DataprocService:
         except google.auth.exceptions.GoogleAuthError as error:
             raise UsageError(f"cannot {doing}: the Google credentials cannot be used; {SIGN_IN}") from error
         except exceptions.GoogleAPICallError as error:
-            told = error
-            if status_of(error) == "FAILED_PRECONDITION":  # over REST it comes as any other 400
-                told = exceptions.FailedPrecondition(one_line(str(error.message)))
+            kind = _BY_STATUS.get(status_of(error))
+            told = error if kind is None else kind(one_line(str(error.message)))
             raise (told if isinstance(told, passing) else explain(told, doing, self.config)) from error
 
     def _away(self, doing: str, name: str, error: exceptions.RetryError) -> str:
