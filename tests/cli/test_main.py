@@ -131,7 +131,7 @@ def test_wrong_request(words: str, code: int, remedy: str, here: Path, capfd: py
     assert main(words.split()) == code
     told = capfd.readouterr()
     assert told.out == ""
-    (line,) = told.err.splitlines()
+    (line,) = [line for line in told.err.splitlines() if not line.startswith("listing:")]  # progress, on a slow machine
     assert line.startswith("shardmill: ")
     assert line[len("shardmill: ") :].strip()[-1] not in ":;,"
     assert_matches(remedy, line)
