@@ -15,6 +15,7 @@ from tests.stores import upload
 
 needed("google.cloud.dataproc_v1")
 
+from shardmill.clusters.dataproc.host_usage import BRIEF_S
 from shardmill.clusters.dataproc.provider import DataprocProvider
 from tests.dataproc_server import DataprocServer
 
@@ -89,8 +90,9 @@ class TestDataprocProvider(ProviderConformance):
         app.write_text(BUSY)
         outcome = patient.submit(cluster, Job("burn", (), app=str(app)), lambda text: None)
         assert outcome.state == "done", outcome.error
-        server.clock.advance(120)  # its last minute is over
-        samples = patient.usage(cluster, cluster.created_at - 60, outcome.finished_at + 120)
+        server.clock.advance(BRIEF_S)  # too long a stretch for the tasks' own samples
+        samples = patient.usage(cluster, cluster.created_at - 60, outcome.finished_at + BRIEF_S)
+        assert {sample.source for sample in samples} == {"monitoring"}
         machines = server.service.usage_of(server.service.clusters[cluster.name])
         assert machines is not None
         measured = sum(sample.cpu_s for sample in machines.usage() if sample.role == "worker")
