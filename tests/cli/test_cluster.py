@@ -84,6 +84,7 @@ def test_sweep_leaves_rows_that_can_be_recomputed_and_no_cluster(
     code, said, _ = run(capsys, "sweep", str(file), "--dry-run")
     assert (code, out.exists()) == (0, False)
     assert "1 cluster, 2 runs" in said
+    assert "prices as declared with the shapes" in said
     code, said, err = run(capsys, "sweep", str(file), "--out", str(out))
     assert code == 0, err
     assert "<- cheapest" in said

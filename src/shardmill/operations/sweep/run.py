@@ -128,7 +128,7 @@ def sweep(
         clusters=tuple(_bills(evidence, price)),
         plan=tuple(_plan_lines(request, left, price, evidence)),
         spent_usd=_total([line.usd for line in _bills(evidence, price)]),
-        prices=_dated(table),
+        prices=_whose(request, table),
         notes=(*maker.notes, *_notes(rows)),
         seconds=time.perf_counter() - started,
     )
@@ -165,7 +165,7 @@ def _simulated(
         clusters=(),
         plan=(),
         spent_usd=None,
-        prices=_dated(table),
+        prices=_whose(request, table),
         notes=(*notes, *_notes(found.rows)),
         seconds=time.perf_counter() - started,
     )
@@ -235,7 +235,7 @@ def _reckoned(
         clusters=(),
         plan=tuple(plan),
         spent_usd=None,
-        prices=_dated(table),
+        prices=_whose(request, table),
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
@@ -272,8 +272,11 @@ def _total(costs: Sequence[float | None]) -> float | None:
     return math.fsum(known) if known else None
 
 
-def _dated(table: PriceTable) -> str:
-    return table.title
+def _whose(request: SweepRequest, table: PriceTable) -> str:
+    declared = sum(bool(spec.usd_per_hour) for spec in request.shapes)
+    if declared == len(request.shapes):
+        return "prices as declared with the shapes"
+    return table.title + (", and as declared with some shapes" if declared else "")
 
 
 def _notes(rows: Sequence[SweepRow]) -> list[str]:
