@@ -61,7 +61,7 @@ def test_up_list_submit_metrics_down(capsys: pytest.CaptureFixture[str], tmp_pat
         for wrong, said in (
             (("submit", "mine", "--", "sweep", "x"), "no command for a cluster"),
             (("submit", "mine", "--", "prepare", "a"), "cannot be read"),
-            (("submit", "mine"), "required: WORDS"),
+            (("submit", "mine"), "name the command to run"),
             (("submit", "other", "--", "doctor"), "there are: mine"),
             (("submit", "mine", "--conf", "x", "--", "doctor"), "a setting of Spark"),
         ):
