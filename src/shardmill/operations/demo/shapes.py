@@ -14,6 +14,7 @@ from shardmill.operations.sweep.run import sweep
 from shardmill.units import format_seconds
 
 _LOCAL: Final = """\
+workload: flowers
 job: prepare {photos} {work}/{{run}} {options}
 shapes:
   - {{name: one-core, provider: local, workers: 1, cores: 1, memory: 1GB, usd_per_hour: 0.05}}
@@ -21,6 +22,7 @@ shapes:
 partitions: [1, 4]
 """
 _CLOUD: Final = """\
+workload: a million flowers
 job: prepare gs://bucket/photos gs://bucket/work/{run} {options} --num-shards 256
 shapes:
 {shapes}
