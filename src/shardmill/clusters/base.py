@@ -227,6 +227,10 @@ class UsageComesLate(Protocol):
     def usage_delay_s(self) -> float: ...
 
 
+def unheard(text: str) -> None:
+    """Takes what nobody listens to."""
+
+
 def check(provider: ClusterProvider, spec: ClusterSpec) -> None:
     """Raise `UsageError` with every objection to `spec`, before anything is made."""
     objections = provider.objections(spec)
@@ -244,10 +248,15 @@ def running(
         provider.create(spec, name)  # inside the try: a request that times out may still have made machines
         yield provider.wait_ready(name, timeout_s)
     finally:
-        _delete(provider, name)
+        delete_or_tell(provider, name)
 
 
-def _delete(provider: ClusterProvider, name: str) -> None:
+def delete_or_tell(provider: ClusterProvider, name: str) -> None:
+    """Delete a cluster.
+
+    Raises:
+        ClusterError: it may still be there; the message says how to delete it.
+    """
     try:
         provider.delete(name)
     except ShardmillError as error:

@@ -16,11 +16,24 @@ import shardmill
 from shardmill.storage.open import open_store
 
 RESULT: Final = "result.json"
+SPARK_COMMANDS: Final = ("prepare", "speedtest")
+"""Those that run on Spark when they are told to."""
 
 
 def command_app() -> Path:
     """The script that a cluster runs for a command; it imports nothing but shardmill."""
     return Path(shardmill.__file__).parent / "submit" / "job.py"
+
+
+def on_spark(words: Sequence[str]) -> tuple[str, ...]:
+    """The command line `words`, told to run on Spark if it can and nobody said where: that is what a cluster is for."""
+    told = words[0] not in SPARK_COMMANDS or has_flag(words, "--engine")
+    return tuple(words) if told else (*words, "--engine", "spark")
+
+
+def has_flag(words: Sequence[str], flag: str) -> bool:
+    """Whether `flag` stands among `words`, as `--flag value` or `--flag=value`."""
+    return any(word == flag or word.startswith(f"{flag}=") for word in words)
 
 
 def job_arguments(result_folder: str, words: Sequence[str]) -> list[str]:

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from shardmill.clusters.base import ClusterSpec, JobOutcome, NodeSpec, Role, UsageSample
+from shardmill.clusters.base import ClusterSpec, JobOutcome, Role, UsageSample
 from shardmill.clusters.event_log import EventLog, Executor, Task
+from shardmill.clusters.plain import spec_of
 from shardmill.errors import UsageError
 
 _RAW: Final = "raw"
@@ -119,12 +120,7 @@ def _read_all(folder: Path) -> list[dict[str, Any]]:
 
 
 def _cluster(values: dict[str, Any]) -> ClusterSeen:
-    return ClusterSeen(**values | {"spec": spec_from(values["spec"])})
-
-
-def spec_from(values: Mapping[str, Any]) -> ClusterSpec:
-    """What `dataclasses.asdict` made of a spec."""
-    return ClusterSpec(**{**values, "worker": NodeSpec(**values["worker"]), "master": NodeSpec(**values["master"])})
+    return ClusterSeen(**values | {"spec": spec_of(values["spec"])})
 
 
 def _run(values: dict[str, Any]) -> RunSeen:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from shardmill.clusters.base import ClusterSpec
+from shardmill.clusters.jobs import has_flag, on_spark
 from shardmill.clusters.nearest import did_you_mean
 from shardmill.clusters.specfile import parse_shapes, read_yaml
 from shardmill.errors import UsageError
@@ -27,8 +28,6 @@ from shardmill.sweep.evidence import Cell
 from shardmill.units import in_range, parse_duration
 
 _KEYS: Final = ("workload", "job", "shapes", "partitions", "repetitions", "expect", "keep_outputs")
-_SPARK_COMMANDS: Final = ("prepare", "speedtest")
-"""Commands that run on Spark when they are told to, and take a number of partitions."""
 _WRITING_COMMANDS: Final = ("prepare", "convert")
 DEFAULT_EXPECT_S: Final = 300.0
 
@@ -57,9 +56,8 @@ class SweepRequest:
     def words(self, cell: Cell, run: str) -> tuple[str, ...]:
         """The command of one run."""
         filled = [word.replace("{run}", run).replace("{partitions}", str(cell.partitions or "")) for word in self.job]
-        if self.job[0] in _SPARK_COMMANDS and not _has(self.job, "--engine"):
-            filled += ["--engine", "spark"]
-        if self.job[0] == "prepare" and cell.partitions is not None and not _has(self.job, "--partitions"):
+        filled = [*on_spark(filled)]
+        if self.job[0] == "prepare" and cell.partitions is not None and not has_flag(self.job, "--partitions"):
             filled += ["--partitions", str(cell.partitions)]
         return tuple(filled)
 
@@ -141,7 +139,7 @@ def _partitions(value: Any, job: Sequence[str], where: str) -> tuple[int | None,
         raise UsageError(
             f"{where}: {job[0]} does not take the number of partitions; put {{partitions}} into its words, or leave partitions out."
         )
-    if _has(job, "--partitions") and not any("{partitions}" in word for word in job):
+    if has_flag(job, "--partitions") and not any("{partitions}" in word for word in job):
         raise UsageError(f"{where}: job sets --partitions itself; take that out, or leave partitions out.")
     return tuple(entries)
 
@@ -154,10 +152,6 @@ def _workload(value: Any, job: Sequence[str], where: str) -> str:  # noqa: ANN40
     if not isinstance(value, str) or not value.strip():
         raise UsageError(f"{where}: workload is {_shown(value)}; it is a name, such as photos-256.")
     return value.strip()
-
-
-def _has(words: Sequence[str], flag: str) -> bool:
-    return any(word == flag or word.startswith(f"{flag}=") for word in words)
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401

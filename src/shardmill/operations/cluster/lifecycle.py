@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from shardmill.arguments import checked
-from shardmill.clusters.base import Cluster, ClusterSpec, check
+from shardmill.clusters.base import Cluster, ClusterSpec, check, delete_or_tell
 from shardmill.clusters.cost import bill, usd_per_hour
 from shardmill.clusters.open import open_provider
 from shardmill.clusters.prices import price_table
@@ -99,7 +99,7 @@ def cluster_up(
         provider.create(chosen, called, detached=True)
         cluster = provider.wait_ready(called)
     except BaseException:
-        provider.delete(called)
+        delete_or_tell(provider, called)
         raise
     return _info(cluster, provider.delete_command(called))
 

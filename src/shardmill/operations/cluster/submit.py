@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 
 import shardmill
 from shardmill.arguments import checked
-from shardmill.clusters.base import Job
+from shardmill.clusters.base import Job, unheard
+from shardmill.clusters.jobs import on_spark
 from shardmill.errors import UsageError
 from shardmill.operations.cluster.find import find_cluster
 from shardmill.operations.cluster.plain import restored
@@ -79,7 +80,7 @@ def cluster_submit(
             raise UsageError(f"--conf is {setting!r}; it takes a setting of Spark, such as spark.task.maxFailures=1")
         settings[key] = value
     opened, found = find_cluster(cluster, provider)
-    sent = _on_spark(words) if app is None else tuple(words)
+    sent = on_spark(words) if app is None else tuple(words)
     job = Job(
         id=f"{words[0] if app is None else 'app'}-{secrets.token_hex(4)}",
         words=sent,
@@ -88,7 +89,7 @@ def cluster_submit(
         py_files=tuple(py_files),
         timeout_s=timeout,
     )
-    outcome = opened.submit(found, job, on_output or _nothing)
+    outcome = opened.submit(found, job, on_output or unheard)
     result = outcome.result
     if app is None and result is not None:
         result = restored(get_type_hints(getattr(shardmill, words[0]))["return"], result)
@@ -103,13 +104,3 @@ def cluster_submit(
         error=outcome.error,
         event_log=outcome.event_log,
     )
-
-
-def _on_spark(words: Sequence[str]) -> tuple[str, ...]:
-    """Who sends these to a cluster wants them to run on it."""
-    told = any(word == "--engine" or word.startswith("--engine=") for word in words)
-    return tuple(words) if told or words[0] not in ("prepare", "speedtest") else (*words, "--engine", "spark")
-
-
-def _nothing(text: str) -> None:
-    """Who listens to nothing."""

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from shardmill.arguments import checked
+from shardmill.clusters.base import unheard
 from shardmill.clusters.open import open_provider
 from shardmill.clusters.prices import price_table
 from shardmill.errors import UsageError
@@ -114,7 +115,7 @@ def pick(
         strategy,
         tuple(str(Path(one).expanduser().resolve()) for one in history),
         seed,
-        say or _nothing,
+        say or unheard,
     )
     if trace is not None:
         if prices is not None:
@@ -123,7 +124,7 @@ def pick(
     assert spec is not None
     if workload is not None:
         raise UsageError("--workload is for --trace; a sweep file has one job.")
-    return _live(asked, spec, prices, out, check_words, on_output or _nothing)
+    return _live(asked, spec, prices, out, check_words, on_output or unheard)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +233,6 @@ def _finished(
     )
     state.finish(result)
     return result
-
-
-def _nothing(text: str) -> None:
-    """Who listens to nothing."""
 
 
 def _above(flag: str, value: float, low: float) -> float:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from shardmill.arguments import checked
-from shardmill.clusters.base import check
+from shardmill.clusters.base import check, unheard
 from shardmill.clusters.open import open_provider
 from shardmill.clusters.prices import PriceTable, price_table
 from shardmill.errors import UsageError
@@ -104,7 +104,7 @@ def sweep(
     with LocalStore(str(run.path)).lock():
         evidence = Evidence(run.path)
         left = what_is_left(planned, evidence.runs())
-        maker = Maker(request, evidence, price, budget, providers, say or _nothing, on_output or _nothing)
+        maker = Maker(request, evidence, price, budget, providers, say or unheard, on_output or unheard)
         before = len(evidence.runs())
         try:
             maker.make(left)
@@ -286,7 +286,3 @@ def _notes(rows: Sequence[SweepRow]) -> list[str]:
     return [
         f"{', '.join(unpriced)} has no price; `usd_per_hour: 0.10` in its shape would give one, and a trace for pick"
     ]
-
-
-def _nothing(text: str) -> None:
-    """Who listens to nothing."""
