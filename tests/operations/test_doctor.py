@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shardmill.image.jpeg import library as codec
 from shardmill.operations import doctor as module
 from shardmill.operations.doctor import Check, DoctorReport, cgroup_cores, cgroup_memory_bytes, doctor, lines
 from tests.extras import needed
@@ -17,9 +18,8 @@ def check(report: DoctorReport, name: str) -> Check:
 def test_this_machine_is_healthy() -> None:
     report = doctor()
     assert report.healthy
-    assert [check(report, name).status for name in ("Python", "shardmill", "numpy", "pyarrow", "simplejpeg")] == [
-        "ok"
-    ] * 5
+    core = ("Python", "shardmill", "numpy", "pyarrow", "simplejpeg", "JPEG codec")
+    assert {check(report, name).status for name in core} == {"ok"}
     assert int(check(report, "cores").value.split()[0].rstrip(",")) >= 1
 
 
@@ -31,6 +31,14 @@ def test_every_check_that_is_not_ok_has_a_remedy(monkeypatch: pytest.MonkeyPatch
     assert all(each.remedy for each in bad)
     assert not any(each.remedy for each in report.checks if each.status == "ok")
     assert not report.healthy
+
+
+def test_codec_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "variant", lambda: "none")
+    codec.library.cache_clear()
+    broken = check(doctor(), "JPEG codec")
+    assert (broken.status, broken.value) == ("fail", "cannot be used")
+    assert "codec-none.so is missing: install shardmill again" in broken.remedy
 
 
 def test_missing_core_package_names_the_version_needed(monkeypatch: pytest.MonkeyPatch) -> None:

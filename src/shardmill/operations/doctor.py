@@ -22,6 +22,7 @@ import psutil
 from shardmill.arguments import checked
 from shardmill.clusters.dataproc.config import read_config
 from shardmill.errors import MissingExtraError, ShardmillError, UsageError
+from shardmill.image.jpeg.library import codec_version, variant
 from shardmill.java import find_java
 from shardmill.machine import available_cores
 from shardmill.registry import ENGINES, GROUPS, load, offers
@@ -97,9 +98,17 @@ def _packages() -> Iterator[Check]:
             match = _REQUIREMENT.match(requirement)
             assert match is not None
             yield _package(match[0], "fail", f"install it with: pip install '{requirement}'")
+    yield _codec()
     for kind in GROUPS:
         for name, package in offers(kind):
             yield Check(f"{kind} {name}", "ok", f"of the package {package}")
+
+
+def _codec() -> Check:
+    try:
+        return Check("JPEG codec", "ok", f"{codec_version()}, for {variant()}")
+    except UsageError as error:
+        return Check("JPEG codec", "fail", "cannot be used", str(error))
 
 
 def _package(name: str, if_missing: Status, remedy: str) -> Check:

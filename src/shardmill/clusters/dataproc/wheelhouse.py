@@ -35,6 +35,7 @@ _EXTRA: Final = "gcp"
 _ONLY_HERE: Final = ("google-cloud-",)
 """Of that extra, what makes clusters and is of no use on one."""
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
+_NOT_OF_A_WHEEL: Final = (".c", ".h")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 _DOWNLOAD_TIMEOUT_S: Final = 900
 
@@ -123,7 +124,7 @@ def own_wheel(folder: Path) -> Path:
 def _sources() -> Iterator[tuple[str, bytes]]:
     package = Path(shardmill.__file__).parent
     for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in _NOT_OF_A_WHEEL:
             yield path.relative_to(package).as_posix(), path.read_bytes()
 
 

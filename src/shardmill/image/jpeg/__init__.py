@@ -1,0 +1,1 @@
+"""Decodes and resizes the common JPEG in one call of compiled code."""
