@@ -90,7 +90,7 @@ def test_machine_without_internet_installs_the_package(tmp_path: Path) -> None:
     run = subprocess.run(["bash", script], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == f"shardmill {shardmill.__version__}"
-    code = "import shardmill, gcsfs, simplejpeg; print(shardmill.__file__)"
+    code = "import shardmill, gcsfs, shardmill.image.jpeg.library as codec; codec.library(); print(shardmill.__file__)"
     python = tmp_path / "home" / "bin" / "python"
     where = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
     assert where.startswith(str(tmp_path / "home"))
