@@ -62,7 +62,7 @@ class CompileCodec(BuildHookInterface[BuilderConfig]):
 
     def dependencies(self) -> list[str]:
         """The compiler, where anything is left to compile."""
-        return [COMPILER] if any(_stale(Path(self.root))) else []
+        return [COMPILER] if _stale(Path(self.root)) else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile what the sources have outrun."""
