@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
@@ -41,3 +42,17 @@ class CountsItems(Protocol):
 
     on_progress: Callable[[int], None] | None
     """Called with the number of items done; for display only."""
+
+
+@runtime_checkable
+class StartsAhead(Protocol):
+    """An engine that takes seconds to start, and can do so while its user is busy with something else."""
+
+    def ahead(self, first: Callable[[], object]) -> AbstractContextManager[None]:
+        """Begin to start, for all runs within the block; it does not wait. What was started ends with the block.
+
+        Args:
+            first: Prepares a worker for its first item; it pickles. It is called where that saves time, and tells
+                nothing: not its result, and not that it failed.
+        """
+        ...

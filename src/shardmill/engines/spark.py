@@ -9,9 +9,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, pairwise
 from typing import Any, Final, TypeVar
 
 from py4j.protocol import Py4JError
@@ -21,8 +22,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from shardmill import __version__
+from shardmill.engines.spark_ahead import ContextAhead
 from shardmill.engines.spark_errors import explain
-from shardmill.engines.spark_session import own_context, with_retries
+from shardmill.engines.spark_session import cancel, has_gateway, own_context, with_retries
 from shardmill.errors import UsageError
 from shardmill.isolation import portable
 from shardmill.sampling import sampled
@@ -41,7 +43,6 @@ _IDLE_WARNING_S = 30.0
 _IDLE_WARNING: Final = (
     "no executor of %s has taken a task for %.0f s: it has no free worker, or none with the memory and cores asked for"
 )
-_STOP_TIMEOUT_S: Final = 30.0
 
 
 @dataclass
@@ -66,6 +67,7 @@ class SparkEngine:
     """Called in the caller's thread with the number of items done, for display only: it counts whole partitions."""
 
     _facts: dict[str, str | int] = field(default_factory=dict, init=False, repr=False)
+    _ahead: ContextAhead | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.partitions is not None and self.partitions < 1:
@@ -93,8 +95,23 @@ class SparkEngine:
         """Master, versions and partitions of the last run."""
         return {"engine": "spark"} | self._facts
 
+    @contextmanager
+    def ahead(self, first: Callable[[], object]) -> Iterator[None]:
+        """See `StartsAhead.ahead`. Without effect where there is a session, or a JVM, already."""
+        if self.session is not None or SparkContext._active_spark_context is not None or has_gateway():
+            yield
+            return
+        self._ahead = ContextAhead(self.master, self.settings, first)
+        try:
+            yield
+        finally:
+            self._ahead.close()
+            self._ahead = None
+
     def context(self) -> AbstractContextManager[SparkContext]:
         """The context that `run` uses: within the block, all runs share it."""
+        if self._ahead is not None:
+            return nullcontext(self._ahead.get())
         active = self.session or SparkSession.getActiveSession()
         context = SparkContext._active_spark_context if active is None else _context_of(active)
         if context is None:
@@ -128,7 +145,7 @@ class SparkEngine:
         def collect() -> None:
             try:
                 context.setJobGroup(group, f"shardmill: {len(items)} items")
-                rdd = context.parallelize(items, partitions).mapPartitionsWithIndex(on_partition)
+                rdd = context.parallelize(_dealt(items, partitions), partitions).mapPartitionsWithIndex(on_partition)
                 job.set_result(_collected(rdd, then))
             except BaseException as error:  # noqa: BLE001 it is raised again by the thread that waits
                 job.set_exception(error)
@@ -158,7 +175,13 @@ class SparkEngine:
         except (Py4JError, PySparkException, ConnectionError, EOFError) as error:
             raise explain(str(error)) from error
         finally:
-            _stop(context, group, thread)
+            cancel(context, group, thread)
+
+
+def _dealt(items: Sequence[T], partitions: int) -> list[Sequence[T]]:
+    """The items of each partition, in order; their numbers differ by at most one. Spark itself would deal out batches."""
+    edges = [number * len(items) // partitions for number in range(partitions + 1)]
+    return [items[start:stop] for start, stop in pairwise(edges)]
 
 
 def _forget(rdd: RDD[Any]) -> None:
@@ -204,7 +227,7 @@ class _FirstRaised(AccumulatorParam):  # type: ignore[misc]  # pyspark is untype
 
 
 def _run_partition(
-    work: Callable[[T], R], driver_version: str, alarm: Accumulator[Any], partition: int, items: Iterable[T]
+    work: Callable[[T], R], driver_version: str, alarm: Accumulator[Any], partition: int, dealt: Iterable[Sequence[T]]
 ) -> Iterator[R | _Raised]:
     """Runs in a Python worker."""
     try:
@@ -213,7 +236,7 @@ def _run_partition(
                 f"an executor runs shardmill {__version__} and the driver {driver_version}; install the same on both"
             )
         with sampled():
-            for item in items:
+            for item in chain.from_iterable(dealt):
                 yield work(item)
     except Exception as error:  # noqa: BLE001 whatever `work` raises reaches the caller
         raised = _Raised.of(error, partition)
@@ -238,11 +261,3 @@ def _task_counts(context: SparkContext, group: str) -> tuple[int, int]:
     stages = [tracker.getStageInfo(stage) for job in jobs if job is not None for stage in job.stageIds]
     known = [stage for stage in stages if stage is not None]
     return sum(stage.numActiveTasks for stage in known), sum(stage.numCompletedTasks for stage in known)
-
-
-def _stop(context: SparkContext, group: str, thread: InheritableThread) -> None:
-    """Cancel until the thread has ended: a job that had not reached Spark yet cannot be cancelled."""
-    give_up = time.monotonic() + _STOP_TIMEOUT_S
-    while thread.is_alive() and time.monotonic() < give_up:
-        context.cancelJobGroup(group)
-        thread.join(_POLL_S)

@@ -6,23 +6,19 @@ import os
 import re
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Final
+from typing import Final
 
 from py4j.java_gateway import JavaGateway
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
-from pyspark import __version__ as pyspark_version
 from pyspark.errors import PySparkException
-from pyspark.java_gateway import launch_gateway
 
 from shardmill.engines.spark_errors import explain
-from shardmill.errors import UsageError
-from shardmill.java import find_java
+from shardmill.engines.spark_jvm import Jvm
 from shardmill.sampling import LAST_SAMPLES_S, SAMPLES_VARIABLE
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -44,9 +40,8 @@ _CLUSTER_ONLY: Final = {
     "spark.executor.memory": "1g",
     "spark.executor.memoryOverhead": "2g",
 }  # the work is not in the JVM
-_JVM_OPTIONS: Final = (
-    "-XX:TieredStopAtLevel=1"  # the JVM only hands tasks around: half the CPU of a start is its compiler
-)
+_CANCEL_TIMEOUT_S: Final = 30.0
+_POLL_S: Final = 0.2
 _LOCAL_MASTER: Final = re.compile(r"local(?:\[(\*|\d+)\])?")
 
 
@@ -57,21 +52,24 @@ def with_retries(master: str) -> str:
 
 
 @contextmanager
-def own_context(master: str | None, settings: Mapping[str, str]) -> Iterator[SparkContext]:
+def own_context(master: str | None, settings: Mapping[str, str], jvm: Jvm | None = None) -> Iterator[SparkContext]:
     """Start a context, and stop it and every process started for it on the way out.
 
     `master` None means what Spark is configured for, else all cores here. Under spark-submit the JVM exists already
-    and stays. JAVA_HOME, PYSPARK_PYTHON, SPARK_LOCAL_IP and SPARK_SUBMIT_OPTS are changed in `os.environ` for as long
-    as the start takes, because pyspark passes them on from there only, and then put back.
+    and stays. The variables that pyspark takes a JVM's address from are in `os.environ` while it connects.
+
+    Args:
+        jvm: One that was not started yet, for those who may want to end it before the context is there.
 
     Raises:
         UsageError: no usable Java, or settings that Spark refuses.
     """
-    if SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ:
+    if has_gateway():
         with _context(master, settings, gateway=None) as context:
             yield context
         return
-    with tempfile.TemporaryFile(prefix="shardmill-spark-") as log, _gateway(master, log) as gateway:
+    jvm = jvm or Jvm(local=is_local(master))
+    with jvm.gateway() as gateway:
         try:
             with _context(master, settings, gateway) as context:
                 yield context
@@ -79,19 +77,48 @@ def own_context(master: str | None, settings: Mapping[str, str]) -> Iterator[Spa
             SparkContext._gateway = SparkContext._jvm = None
 
 
+def has_gateway() -> bool:
+    """Whether this process has a JVM already, as under spark-submit."""
+    return SparkContext._gateway is not None or "PYSPARK_GATEWAY_PORT" in os.environ
+
+
+def is_local(master: str | None) -> bool:
+    """Whether all of Spark is one JVM here; None may be."""
+    return master is None or (master.startswith("local") and not master.startswith("local-cluster"))
+
+
 @contextmanager
 def _context(master: str | None, settings: Mapping[str, str], gateway: JavaGateway | None) -> Iterator[SparkContext]:
-    with _environment({"PYSPARK_PYTHON": os.environ.get("PYSPARK_PYTHON", sys.executable)}), _own_interrupt_handler():
+    with _own_interrupt_handler():
         try:
             SparkContext._ensure_initialized(gateway=gateway)
             context = SparkContext(conf=_configuration(master, settings, launched=gateway is not None))
         except (Py4JError, PySparkException) as error:
             raise explain(str(error)) from error
+    context.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
     try:
         yield context
         _let_samples_come(context)
     finally:
-        context.stop()
+        _stop(context)
+
+
+def _stop(context: SparkContext) -> None:
+    """Stop it without the second that pyspark waits for a thread of its own, which has nothing left to do then."""
+    server, context._accumulatorServer = context._accumulatorServer, None
+    server.handle_error = lambda *_: None  # the JVM's end of its connection may close first
+    server.server_shutdown = True
+    threading.Thread(target=server.shutdown, name="end of accumulators", daemon=True).start()
+    context.stop()
+
+
+def cancel(context: SparkContext, group: str, thread: threading.Thread) -> None:
+    """Cancel the jobs of `group` until the `thread` that waits for them has ended: one that had not reached Spark yet
+    cannot be cancelled."""
+    give_up = time.monotonic() + _CANCEL_TIMEOUT_S
+    while thread.is_alive() and time.monotonic() < give_up:
+        context.cancelJobGroup(group)
+        thread.join(_POLL_S)
 
 
 def _let_samples_come(context: SparkContext) -> None:
@@ -110,7 +137,7 @@ def _configuration(master: str | None, settings: Mapping[str, str], *, launched:
         conf.set("spark.ui.showConsoleProgress", "false")
     for key, value in settings.items():
         conf.set(key, value)
-    local = _is_local(conf.get("spark.master", "local[*]"))
+    local = is_local(conf.get("spark.master", "local[*]"))
     defaults = dict(DEFAULTS)
     if local:
         defaults |= _LOCAL_ONLY
@@ -119,42 +146,6 @@ def _configuration(master: str | None, settings: Mapping[str, str], *, launched:
     for key, value in defaults.items():
         conf.setIfMissing(key, value)
     return conf
-
-
-@contextmanager
-def _gateway(master: str | None, log: IO[bytes]) -> Iterator[JavaGateway]:
-    """Start the JVM, its own chatter going to `log`, in a session of its own so that Ctrl-C reaches us alone."""
-    variables = {
-        "JAVA_HOME": str(find_java(pyspark_version).home),
-        "SPARK_SUBMIT_OPTS": f"{_JVM_OPTIONS} {os.environ.get('SPARK_SUBMIT_OPTS', '')}".strip(),
-    }
-    if master is None or _is_local(master):
-        variables["SPARK_LOCAL_IP"] = os.environ.get("SPARK_LOCAL_IP", "127.0.0.1")
-    with _environment(variables):
-        try:
-            gateway = launch_gateway(popen_kwargs={"stdout": log, "stderr": log, "start_new_session": True})
-        except (PySparkException, OSError) as error:
-            raise UsageError(f"Spark did not start: {_last_line(log)}; see 'shardmill doctor'") from error
-    try:
-        yield gateway
-    finally:
-        gateway.shutdown()
-        gateway.proc.stdin.close()  # what the JVM takes as its sign to go, also when we are killed
-        gateway.proc.wait()
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager
@@ -168,13 +159,3 @@ def _own_interrupt_handler() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _is_local(master: str) -> bool:
-    return master.startswith("local") and not master.startswith("local-cluster")
-
-
-def _last_line(log: IO[bytes]) -> str:
-    log.seek(0)
-    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "it said nothing"

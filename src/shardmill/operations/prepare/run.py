@@ -7,7 +7,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import shardmill
 from shardmill import isolation
 from shardmill.arguments import checked
-from shardmill.engines.base import CountsItems, CountsSteps, Engine
+from shardmill.engines.base import CountsItems, CountsSteps, Engine, StartsAhead
 from shardmill.errors import ResumableError, ShardmillError, TooManyFailuresError, UsageError
 from shardmill.formats.base import Compression, FeatureKeys, FormatName
 from shardmill.formats.choose import make_format
@@ -34,7 +34,7 @@ from shardmill.operations.prepare.request import make_engine, parse_colour, read
 from shardmill.operations.prepare.result import PrepareResult, made, planned, recalled
 from shardmill.operations.prepare.samples import LOST, ShardSummary, committed, has_status
 from shardmill.operations.prepare.staging import has_staged, list_batches, remove_staged
-from shardmill.operations.prepare.supervise import run_shard
+from shardmill.operations.prepare.supervise import get_ready, run_shard
 from shardmill.plan.cut import ShardTask
 from shardmill.plan.store import Plan
 from shardmill.sources.base import Source, StagedSource
@@ -232,21 +232,29 @@ def prepare(
     limits = isolation.parse_limits(image_timeout, worker_memory)
     runner = make_engine(engine, workers=workers, master=master, partitions=partitions)
     started, retries_before = time.perf_counter(), retries_so_far()
-    with event_file(events) as listeners, scratch_folder() as folder, closing(isolation.Child()) as child:
+    with (
+        event_file(events) as listeners,
+        scratch_folder() as folder,
+        closing(isolation.Child()) as child,
+        ExitStack() as ahead,
+    ):
         announce = Announcer([*listeners, *([on_event] if on_event else [])])
         scratch = Path(folder)
 
         def tick(rows: int) -> None:
             announce("listing", rows=rows)
 
+        store = open_store(dest, storage)
+        opened = open_source(source, spec.source, image_root=image_root, exclude=store.root, settings=storage)
+        renewed = on_exists == "overwrite" or retry_failed
+        if isinstance(runner, StartsAhead) and not dry_run and (renewed or store.size(SUCCESS) is None):
+            ahead.enter_context(runner.ahead(partial(get_ready, spec)))
         try:
             codecs = child.call(fingerprint, spec)
         except isolation.ChildDiedError as death:
             raise ShardmillError(
                 f"the image codecs crash on a built-in image ({death}); reinstall them, see `shardmill doctor`."
             ) from death
-        store = open_store(dest, storage)
-        opened = open_source(source, spec.source, image_root=image_root, exclude=store.root, settings=storage)
         if dry_run:
             draft = draft_plan(opened, spec, scratch, child, limits, tick, storage)
             return planned(draft, dest, time.perf_counter() - started, available_cores())
@@ -269,7 +277,9 @@ def prepare(
                 memory_bytes=limits.memory_bytes,
                 storage=storage,
             )
-            run = _Run(store, plan, job, opened, runner, announce, allowed, started, scratch, Counter(), retries_before)
+            run = _Run(
+                store, plan, job, opened, runner, ahead, announce, allowed, started, scratch, Counter(), retries_before
+            )
             return _carry_out(run)
 
 
@@ -282,6 +292,8 @@ class _Run:
     job: Job
     source: Source | StagedSource
     engine: Engine
+    ahead: ExitStack
+    """What the engine has started; to be closed behind the last shard, so that no late attempt lives on."""
     announce: Announcer
     allowed: tuple[int | None, float | None]
     """Failures: a count, or a share of the inputs."""
@@ -316,6 +328,7 @@ def _carry_out(run: _Run) -> PrepareResult:
             for _ in list_batches(run.source, store):  # the same images into the same files as when the plan was taken
                 pass
         run.retries.update(_make_shards(run, missing, sum(summary.listed for summary in done.values())))
+    run.ahead.close()
     announce("finishing")
     # As they stand on disk, which a late attempt may have changed since the engine told.
     asked = in_order(partial(_committed, run), plan.tasks, store.reads_at_once)

@@ -30,6 +30,7 @@ from shardmill.operations.prepare.samples import (
     outcome_columns,
 )
 from shardmill.plan.store import read_rows
+from shardmill.spec import PrepareSpec
 from shardmill.storage import Store, open_store
 from shardmill.storage.retry import retries_so_far
 
@@ -64,15 +65,26 @@ def make_shard(call: ShardCall) -> MadeShard:
     return MadeShard(summary, dict(retries_so_far() - before))
 
 
+def load_transform(spec: PrepareSpec) -> None:
+    """Load in this process what `make_shard` needs for `spec`.
+
+    Raises:
+        UsageError: the transform is not installed, or cannot do what `spec` asks.
+    """
+    _transform_for(spec)
+
+
+def _transform_for(spec: PrepareSpec) -> tuple[Transform, str]:
+    return transform_and_fingerprint(spec.transform, spec.image, spec.compression, spec.shard_format)
+
+
 def _make(call: ShardCall) -> ShardSummary:
     job, task = call.job, call.task
     dest = open_store(job.dest, job.storage)
     done = committed(dest, samples_name(task.number), job.plan)
     if done is not None and not job.retry:
         return done
-    transform, fingerprint = transform_and_fingerprint(
-        job.spec.transform, job.spec.image, job.spec.compression, job.spec.shard_format
-    )
+    transform, fingerprint = _transform_for(job.spec)
     if fingerprint != job.fingerprint:
         raise UsageError(
             f"the image codecs of this worker are not those that the plan was made with ({_difference(job.fingerprint, fingerprint)}), "

@@ -8,8 +8,9 @@ from typing import Final
 from shardmill import isolation
 from shardmill.errors import ResumableError
 from shardmill.operations.prepare.job import Job, ShardCall
-from shardmill.operations.prepare.shard import MadeShard, make_shard
+from shardmill.operations.prepare.shard import MadeShard, load_transform, make_shard
 from shardmill.plan.cut import ShardTask
+from shardmill.spec import PrepareSpec
 
 _MOST_BLAMED: Final = 100
 _OTHER_DEATHS: Final = 3
@@ -42,3 +43,11 @@ def run_shard(job: Job, task: ShardTask) -> MadeShard:
                 raise ResumableError(
                     f"the worker process died again and again at {what} ({death}); look at memory and at the disk, then run the same command again"
                 ) from death
+
+
+def get_ready(spec: PrepareSpec) -> None:
+    """Start this thread's child and load what it needs for shards of `spec`, so that its first is not slow.
+
+    Raises: as `run_shard`, of which the first shard of all would tell too.
+    """
+    isolation.call(load_transform, spec)
