@@ -254,3 +254,67 @@ class TestOwnContext:
         driver.kill()
         driver.wait()
         until(lambda: not any(process.is_running() for process in below))
+
+
+class TestAhead:
+    """A context that is started before it is needed."""
+
+    program: ClassVar[str] = """
+        import json, os, threading, time, psutil
+        from shardmill.engines.spark import SparkEngine
+        from shardmill.errors import UsageError
+        engine, said = SparkEngine(MASTER), {}
+        me = psutil.Process()
+        def java(): return [child for child in me.children() if "java" in child.name() or "spark" in " ".join(child.cmdline())]
+        def note(): open(FOLDER + "/" + str(time.time_ns()), "x").close()
+        try:
+            with engine.ahead(note):
+                ACTION
+        except UsageError as error:
+            said["error"] = str(error)
+        said["left"] = [child.name() for child in me.children(recursive=True)]
+        said["threads"] = [thread.name for thread in threading.enumerate() if "spark" in thread.name]
+        print(json.dumps(said))
+        """
+
+    def run(self, action: str, folder: Path, master: str = "local[2]") -> Any:
+        program = self.program.replace("MASTER", repr(master)).replace("ACTION", action)
+        run = in_own_process(program.replace("FOLDER", repr(str(folder))))
+        assert run.stderr == ""
+        said = json.loads(run.stdout)
+        assert said.pop("left") == said.pop("threads") == []
+        return said
+
+    def test_all_runs_share_it_and_workers_are_called_first(self, tmp_path: Path) -> None:
+        wait = "while len(os.listdir(FOLDER)) < 2: time.sleep(0.01)"
+        runs = "said['runs'] = [sorted(engine.run(abs, range(3))) + [len(java())] for _ in range(2)]"
+        action = f"{runs}\n                {wait}"
+        assert self.run(action, tmp_path) == {"runs": [[0, 1, 2, 1], [0, 1, 2, 1]]}
+
+    @pytest.mark.parametrize(
+        "moment",
+        [
+            "None",
+            "while not java(): time.sleep(0.01)",
+            "while not engine._ahead._jvm.reached: time.sleep(0.01)",
+            "engine._ahead.get()",
+        ],
+    )
+    def test_what_is_not_needed_any_more_is_gone_at_once(self, moment: str, tmp_path: Path) -> None:
+        assert self.run(moment, tmp_path) == {}
+
+    def test_its_trouble_is_that_of_the_first_run(self, tmp_path: Path) -> None:
+        assert self.run("list(engine.run(abs, [1]))", tmp_path, master="locl") == {
+            "error": "Spark does not know this kind of master; write it like local[4], spark://host:7077 or yarn"
+        }
+        assert self.run("None", tmp_path, master="locl") == {}
+
+    def test_a_first_call_that_fails_is_no_trouble(self, tmp_path: Path) -> None:
+        assert self.run("said['runs'] = list(engine.run(abs, [1]))", tmp_path / "absent") == {"runs": [1]}
+
+    def test_a_session_in_use_is_enough(self, spark: SparkContext) -> None:
+        engine = SparkEngine()
+        with engine.ahead(partial(square, 1)):
+            assert engine._ahead is None
+            assert list(engine.run(square, [3])) == [9]
+        assert spark.parallelize([1, 2]).sum() == 3

@@ -28,17 +28,18 @@ def loads(images: int, shards: int | None, partitions: int | None) -> list[Load]
 
     Args:
         images: Of the whole job.
-        shards: Items that are dealt out, which differ by at most one image; None: the job deals out images.
+        shards: Items that are dealt out, which differ by at most one image; None: the job deals out images by itself.
         partitions: Tasks that are asked for; None: one a shard.
     """
     items = images if shards is None else shards
     tasks = max(min(partitions or _MOST_PARTITIONS, items), 1)
-    # As pyspark's `SparkContext.parallelize` cuts: it packs items into batches, and deals out batches.
-    batch = min(max(items // tasks, 1), _BATCH)
-    batches = -(-items // batch)
-    edges = [min(number * batches // tasks * batch, items) for number in range(tasks + 1)]
     if shards is None:
+        # As pyspark's `SparkContext.parallelize` cuts: it packs items into batches, and deals out batches.
+        batch = min(max(items // tasks, 1), _BATCH)
+        batches = -(-items // batch)
+        edges = [min(number * batches // tasks * batch, items) for number in range(tasks + 1)]
         return [Load(stop - start, 0) for start, stop in itertools.pairwise(edges)]
+    edges = [number * items // tasks for number in range(tasks + 1)]  # as `engines.spark` cuts
     each, larger = divmod(images, shards)  # the first `larger` shards have one more
     return [
         Load(each * (stop - start) + max(min(stop, larger) - min(start, larger), 0), stop - start)
