@@ -1,0 +1,206 @@
+/* A JPEG's crop box at another size: the whole way, band by band, so that no more than a few rows are held at once. */
+#include "codec.h"
+
+struct request {
+    const uint8_t *data;
+    uint64_t size;
+    double left, top, right, bottom; /* of what is kept, in pixels as stored */
+    double oversampling;             /* a coarser decode must leave at least this many samples for one of the result */
+    uint8_t *rgb;                    /* [result_height][result_width][3] */
+    uint8_t *scratch;                /* aligned to 64 bytes */
+    uint64_t scratch_size;
+    uint64_t scratch_needed; /* set where there was no room */
+    int32_t width, height;   /* as stored, which the stream must agree with */
+    int32_t result_width, result_height;
+};
+
+/* A component on its way from blocks to a plane of the result. */
+struct channel {
+    const struct component *component;
+    const struct huffman *dc, *ac;
+    float factors[COEFFICIENTS];
+    int32_t samples; /* of a block's side that are made: 1, 2, 4 or 8 */
+    int32_t last;    /* coefficient that this needs, in zigzag order */
+    int32_t rows;    /* of the component at this size */
+    int32_t first_block, end_block;         /* columns of blocks that the result needs */
+    int32_t first_block_row, end_block_row;
+    int32_t prediction;
+    int32_t bands;        /* done */
+    int32_t *band[MAX_SAMPLING]; /* see push_band; from block column `first_block` on */
+    struct resampler resampler;
+};
+
+struct decoder {
+    struct frame frame;
+    struct scan scan;
+    struct huffman dc[4], ac[4];
+    struct channel channels[MAX_COMPONENTS];
+};
+
+void *taken(struct arena *arena, size_t bytes) {
+    size_t start = arena->used;
+    arena->used += (bytes + 63) & ~(size_t)63;
+    return arena->used <= arena->size ? arena->memory + start : NULL;
+}
+
+static int32_t samples_needed(double scale) {
+    for (int32_t samples = 1; samples < 8; samples *= 2)
+        if (samples >= 8 * scale) return samples;
+    return 8;
+}
+
+static enum outcome prepare_channel(const struct request *request, struct decoder *decoder, struct arena *arena,
+                                    int32_t index) {
+    static const uint8_t last_of[9] = {[1] = 0, [2] = 4, [4] = 24, [8] = 63};
+    struct frame *frame = &decoder->frame;
+    struct channel *channel = &decoder->channels[index];
+    struct component *component = &frame->component[index];
+    double across = (double)component->h / frame->h_max, down = (double)component->v / frame->v_max;
+    double scale_x = request->result_width / ((request->right - request->left) * across);
+    double scale_y = request->result_height / ((request->bottom - request->top) * down);
+    channel->component = component;
+    channel->dc = &decoder->dc[component->dc];
+    channel->ac = &decoder->ac[component->ac];
+    channel->samples = samples_needed(request->oversampling * (scale_x > scale_y ? scale_x : scale_y));
+    channel->last = last_of[channel->samples];
+    scale_quantizer(frame->quantizers[component->quantizer], channel->samples, channel->factors);
+    channel->prediction = channel->bands = 0;
+    double share = channel->samples / 8.0;
+    int32_t columns = (component->width * channel->samples + 7) / 8;
+    channel->rows = (component->height * channel->samples + 7) / 8;
+    struct resampler *resampler = &channel->resampler;
+    const struct channel *before = channel - 1;
+    int room = 1;
+    if (index > 0 && before->component->h == component->h && before->component->v == component->v) {
+        resampler->across = before->resampler.across;
+        resampler->down = before->resampler.down;
+        room = resampler->across.weights && resampler->down.weights;
+    } else {
+        room = make_filter(arena, request->left * across * share, request->right * across * share, columns,
+                           request->result_width, &resampler->across);
+        room &= make_filter(arena, request->top * down * share, request->bottom * down * share, channel->rows,
+                            request->result_height, &resampler->down);
+    }
+    if (!room) return NO_ROOM;
+    channel->first_block = first_needed(&resampler->across) / channel->samples & ~1; /* its first column begins a pair */
+    channel->end_block = (end_needed(&resampler->across) - 1) / channel->samples + 1;
+    channel->first_block_row = first_needed(&resampler->down) / channel->samples;
+    channel->end_block_row = (end_needed(&resampler->down) - 1) / channel->samples + 1;
+    room = make_resampler(arena, resampler);
+    size_t columns_read = (size_t)(resampler->across.starts[request->result_width - 1] + 2 * resampler->across.pairs);
+    size_t columns_made = (size_t)(channel->end_block * channel->samples);
+    size_t pairs = ((columns_read > columns_made ? columns_read : columns_made) + 1) / 2;
+    pairs -= (size_t)(channel->first_block * channel->samples / 2);
+    for (int32_t i = 0; i < component->v; i++) channel->band[i] = taken(arena, pairs * BLOCK * sizeof(int32_t));
+    return room && channel->band[component->v - 1] ? DONE : NO_ROOM;
+}
+
+static enum outcome read_block(struct bits *bits, struct channel *channel, int32_t column, int32_t row) {
+    int32_t difference = read_dc(bits, channel->dc);
+    if (difference == INT32_MIN) return DAMAGED;
+    channel->prediction += difference;
+    if (channel->prediction < INT16_MIN || channel->prediction > INT16_MAX) return DAMAGED;
+    int needed = column >= channel->first_block && column < channel->end_block && row >= channel->first_block_row &&
+                 row < channel->end_block_row;
+    _Alignas(64) int16_t block[BLOCK_ROOM];
+    if (needed) __builtin_memset(block, 0, COEFFICIENTS * sizeof *block);
+    int lively = read_ac(bits, channel->ac, needed ? channel->last : 0, block);
+    if (lively < 0) return DAMAGED;
+    if (!needed) return DONE;
+    int32_t samples = channel->samples, line = row * samples, x = (column - channel->first_block) * samples;
+    int32_t *place = channel->band[line / BLOCK % channel->component->v] + x / 2 * BLOCK + line % BLOCK;
+    if (samples == 1) {
+        ((int16_t *)place)[x & 1] = mean_sample(channel->prediction, channel->factors);
+        return DONE;
+    }
+    block[0] = (int16_t)channel->prediction;
+    inverse_dct(block, !lively, channel->factors, samples, place);
+    return DONE;
+}
+
+/* Hands on the bands that the first `mcu_rows` rows of MCUs complete. */
+static void finish_bands(struct channel *channel, int32_t mcu_rows, int ended) {
+    int32_t lines = mcu_rows * channel->component->v * channel->samples;
+    if (lines > channel->rows) lines = channel->rows;
+    struct resampler *resampler = &channel->resampler;
+    for (; 8 * channel->bands + 8 <= lines || (ended && 8 * channel->bands < lines); channel->bands++) {
+        int32_t first = 8 * channel->bands, rows = lines - first < 8 ? lines - first : 8;
+        if (first + rows <= first_needed(&resampler->down) || first >= end_needed(&resampler->down)) {
+            pass_band(resampler, rows);
+            continue;
+        }
+        ptrdiff_t inset = (ptrdiff_t)(channel->first_block * channel->samples / 2) * BLOCK;
+        push_band(resampler, channel->band[channel->bands % channel->component->v] - inset, rows);
+    }
+}
+
+static enum outcome decode(struct decoder *decoder) {
+    const struct frame *frame = &decoder->frame;
+    const struct scan *scan = &decoder->scan;
+    const uint8_t *limit = scan->bytes + scan->size + sizeof(uint64_t);
+    struct bits bits;
+    start_bits(&bits, scan->bytes);
+    size_t segment = 0;
+    int32_t until_restart = frame->restart_interval;
+    for (int32_t mcu_row = 0; mcu_row < frame->mcu_rows; mcu_row++) {
+        for (int32_t mcu = 0; mcu < frame->mcu_columns; mcu++) {
+            if (frame->restart_interval && until_restart-- == 0) {
+                if (!ends_at(&bits, scan->bytes + scan->ends[segment])) return DAMAGED;
+                start_bits(&bits, scan->bytes + scan->ends[segment++]);
+                until_restart = frame->restart_interval - 1;
+                for (int32_t i = 0; i < frame->components; i++) decoder->channels[i].prediction = 0;
+            }
+            for (int32_t i = 0; i < frame->components; i++) {
+                struct channel *channel = &decoder->channels[i];
+                int32_t h = channel->component->h, v = channel->component->v;
+                for (int32_t y = 0; y < v; y++)
+                    for (int32_t x = 0; x < h; x++)
+                        if (read_block(&bits, channel, mcu * h + x, mcu_row * v + y) != DONE) return DAMAGED;
+            }
+            if (UNLIKELY(bits.at > limit)) return DAMAGED;
+        }
+        for (int32_t i = 0; i < frame->components; i++)
+            finish_bands(&decoder->channels[i], mcu_row + 1, mcu_row + 1 == frame->mcu_rows);
+    }
+    return ends_at(&bits, scan->bytes + scan->ends[segment]) ? DONE : DAMAGED;
+}
+
+static enum outcome resize(const struct request *request, struct arena *arena) {
+    struct decoder *decoder = taken(arena, sizeof *decoder);
+    if (decoder == NULL) return NO_ROOM;
+    struct frame *frame = &decoder->frame;
+    enum outcome outcome = read_frame(request->data, request->size, frame);
+    if (outcome != DONE) return outcome;
+    if (frame->width != request->width || frame->height != request->height) return NOT_TAKEN;
+    outcome = unstuff(frame, arena, &decoder->scan);
+    if (outcome != DONE && outcome != NO_ROOM) return outcome;
+    for (int32_t i = 0; i < frame->components; i++)
+        if (prepare_channel(request, decoder, arena, i) == NO_ROOM) outcome = NO_ROOM;
+    if (outcome != DONE) return outcome;
+    unsigned dc_built = 0, ac_built = 0;
+    for (int32_t i = 0; i < frame->components; i++) {
+        int dc = frame->component[i].dc, ac = frame->component[i].ac;
+        if (!(dc_built >> dc & 1)) outcome = build_huffman(&frame->dc[dc], 1, &decoder->dc[dc]);
+        if (outcome != DONE) return outcome;
+        if (!(ac_built >> ac & 1)) outcome = build_huffman(&frame->ac[ac], 0, &decoder->ac[ac]);
+        if (outcome != DONE) return outcome;
+        dc_built |= 1u << dc;
+        ac_built |= 1u << ac;
+    }
+    return decode(decoder);
+}
+
+EXPORT int32_t shardmill_jpeg_resize(struct request *request) {
+    struct arena arena = {request->scratch, request->scratch_size, 0};
+    enum outcome outcome = resize(request, &arena);
+    if (outcome == NO_ROOM) {
+        request->scratch_needed = arena.used;
+        return outcome;
+    }
+    if (outcome != DONE) return outcome;
+    const struct decoder *decoder = (const struct decoder *)request->scratch;
+    struct resampler planes[MAX_COMPONENTS];
+    for (int32_t i = 0; i < decoder->frame.components; i++) planes[i] = decoder->channels[i].resampler;
+    planes_to_rgb(planes, decoder->frame.components, request->result_width, request->result_height, request->rgb);
+    return DONE;
+}
