@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define EXPORT __attribute__((visibility("default")))
+#define INLINE static inline __attribute__((always_inline))
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
@@ -15,8 +16,8 @@ enum {
     MAX_COMPONENTS = 3,
     MAX_SAMPLING = 4,    /* sampling factor of a component, each way */
     MAX_MCU_BLOCKS = 10, /* T.81, B.2.3 */
-    NIBBLE_ROOM = 16,    /* coefficients behind the last that may be written to before the block is found to be full */
-    BLOCK_ROOM = COEFFICIENTS + 8, /* all of these fall on the first */
+    OVERRUN = 64,        /* coefficients behind the last that may be written before the block is found to be full */
+    BLOCK_ROOM = COEFFICIENTS + 8, /* all of those fall on the first behind it */
     SAMPLE_ONE = 64,     /* samples of 0 to 255 have six bits behind the point */
 };
 
@@ -89,7 +90,8 @@ enum outcome unstuff(const struct frame *frame, struct arena *arena, struct scan
 /* --- entropy: Huffman codes --------------------------------------------------------------------------------------- */
 
 enum {
-    CODE_BITS = 12, /* looked up at once, for the values of as many symbols as fit */
+    CODE_BITS = 12, /* looked up at once, for the values of two symbols if they fit */
+    SKIP_BITS = 13, /* looked up at once, where symbols are only passed over, as many as fit */
 };
 
 struct huffman {
@@ -98,16 +100,21 @@ struct huffman {
     uint32_t limits[17]; /* by length: the first code, in 16 bits from the left, that is longer */
     int32_t offsets[17]; /* by length: from codes to places in spec.symbols */
     uint32_t entries[1 << CODE_BITS];
+    uint16_t firsts[1 << CODE_BITS]; /* the first code alone: its length (high byte) and symbol; 0: longer */
+    int skips_built;
+    uint16_t skips[1 << SKIP_BITS];
 };
 
 struct bits {
     uint64_t window; /* the next bits, from the top */
-    int64_t count;   /* of them that are there */
+    uint64_t count;  /* of them that are there, in the low 6 bits; the others mean nothing */
     const uint8_t *at;
 };
 
 /* `table` stays as it is if it was built of the same codes before; zeros count as never built. */
 enum outcome build_huffman(const struct huffman_spec *spec, int is_dc, struct huffman *table);
+/* For an AC table of which much will be passed over. */
+void build_skips(struct huffman *table);
 
 void start_bits(struct bits *bits, const uint8_t *at);
 /* Whether what was read since `start` ends in the last byte before `end`. */
@@ -130,7 +137,7 @@ void inverse_dct(const int16_t *block, int flat, const float *factors, int sampl
 /* The sample of a block at 1 each way. */
 int16_t mean_sample(int32_t dc, const float *factors);
 
-extern const uint8_t zigzag[COEFFICIENTS + NIBBLE_ROOM]; /* place of each coefficient in a block stored row by row */
+extern const uint8_t zigzag[COEFFICIENTS + 2 * OVERRUN]; /* place of each coefficient in a block stored row by row */
 
 /* --- resample ------------------------------------------------------------------------------------------------------ */
 

@@ -42,7 +42,7 @@ static void quantize(const float *weights, int32_t taps, int16_t *whole) {
 int make_filter(struct arena *arena, double from, double to, int32_t source, int32_t length, struct filter *filter) {
     static const f8 steps = {0, 1, 2, 3, 4, 5, 6, 7};
     double scale = (to - from) / length, stretch = scale > 1 ? scale : 1, support = 3 * stretch;
-    int32_t pairs = (int32_t)support + 2, taps = 2 * pairs, padded = rounded_up(taps, 8);
+    int32_t pairs = ((int32_t)(2 * support) + 3) / 2, taps = 2 * pairs, padded = rounded_up(taps, 8);
     filter->length = length;
     filter->source = source;
     filter->pairs = pairs;

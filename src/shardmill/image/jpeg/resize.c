@@ -104,7 +104,7 @@ static enum outcome read_block(struct bits *bits, struct channel *channel, int32
                  row < channel->end_block_row;
     _Alignas(64) int16_t block[BLOCK_ROOM];
     if (needed) __builtin_memset(block, 0, COEFFICIENTS * sizeof *block);
-    int lively = read_ac(bits, channel->ac, needed ? channel->last : 0, block);
+    int lively = read_ac(bits, channel->ac, channel->last, block);
     if (lively < 0) return DAMAGED;
     if (!needed) return DONE;
     int32_t samples = channel->samples, line = row * samples, x = (column - channel->first_block) * samples;
@@ -184,6 +184,7 @@ static enum outcome resize(const struct request *request, struct arena *arena) {
         if (outcome != DONE) return outcome;
         if (!(ac_built >> ac & 1)) outcome = build_huffman(&frame->ac[ac], 0, &decoder->ac[ac]);
         if (outcome != DONE) return outcome;
+        if (decoder->channels[i].last < COEFFICIENTS - 1) build_skips(&decoder->ac[ac]);
         dc_built |= 1u << dc;
         ac_built |= 1u << ac;
     }
