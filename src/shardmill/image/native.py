@@ -1,6 +1,6 @@
-"""The fast, light transform: libjpeg-turbo decodes at a coarse scale, a SIMD convolution brings it to size.
+"""The fast, light transform: the package's own codec for common JPEGs, libraries for everything else.
 
-Measurements behind the choices: docs/decisions/0001-image-path.md.
+Measurements behind the choices: docs/decisions/0045-the-image-path-in-c.md, and 0001 for the rest.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from shardmill.image.base import Encoded, ImageSpec, Outcome, Refused, SourceFac
 from shardmill.image.fingerprint import transform_fingerprint
 from shardmill.image.geometry import Box
 from shardmill.image.intake import Intake, passed_through, take_in
+from shardmill.image.jpeg.codec import Codec
 from shardmill.image.libjpeg import decode
 from shardmill.image.normalise import normalise
 from shardmill.image.orientation import stored_box, swaps_sides, upright
@@ -27,7 +28,7 @@ from shardmill.image.profile import to_srgb
 from shardmill.image.sums import sums_of
 
 _OVERSAMPLING: Final = 1.3  # of the coarse decode over the result: below it the 5th percentile of PSNR falls to 35 dB
-_SUPPORT: Final = 2  # of Catmull-Rom: result pixels that the filter reaches to each side
+_SUPPORT: Final = 3  # of Lanczos: result pixels that the filter reaches to each side
 _KEPT_BUFFER: Final = 48 * 2**20  # bytes; a larger image gets a buffer of its own
 
 
@@ -38,15 +39,17 @@ class _Resized:
 
 
 class NativeTransform:
-    """Decodes with simplejpeg (libjpeg-turbo), or Pillow where a file is no plain JPEG, and resizes with cykooz-resizer.
+    """Decodes and resizes common JPEGs with the codec; others, and whatever it finds fault with, with simplejpeg
+    (libjpeg-turbo) or Pillow and then cykooz-resizer.
 
     Pulls an image only after the outcome of the one before it was taken.
     """
 
     def __init__(self, spec: ImageSpec) -> None:
         self._spec = spec
+        self._codec = Codec()
         self._resizer = Resizer()
-        self._filter = ResizeAlg.convolution(FilterType.catmull_rom)
+        self._filter = ResizeAlg.convolution(FilterType.lanczos3)
         self._buffer: NDArray[np.uint8] = np.empty(0, np.uint8)  # scratch; fresh pages cost more than the decode
 
     def fingerprint(self) -> str:
@@ -96,17 +99,35 @@ class NativeTransform:
                 return normalised
             content, facts = self._content(normalised.pixels, intake, 8), normalised.facts
         else:
-            eighths = _decode_eighths(intake)
-            decoded = self._decoded(image, intake, eighths)
-            if isinstance(decoded, Refused):
-                return decoded
-            pixels, facts = decoded
-            content = self._content(pixels, intake, eighths)
+            made = self._from_jpeg(image, intake)
+            if isinstance(made, Refused):
+                return made
+            content, facts = made
             if intake.icc is not None:
                 content, converted = to_srgb(content, intake.icc, gray=intake.jpeg.components == 1)
                 if converted:
                     facts = replace(facts, conversions=tuple(sorted((*facts.conversions, "icc"))))
         return _Resized(bordered(content, intake, self._spec), facts)
+
+    def _from_jpeg(self, image: bytes, intake: Intake) -> tuple[NDArray[np.uint8], SourceFacts] | Refused:
+        """The content of a plain JPEG, in its own colours."""
+        quick = self._by_codec(image, intake)
+        if quick is not None:
+            return quick, intake.facts
+        eighths = _decode_eighths(intake)
+        decoded = self._decoded(image, intake, eighths)
+        if isinstance(decoded, Refused):
+            return decoded
+        pixels, facts = decoded
+        return self._content(pixels, intake, eighths), facts
+
+    def _by_codec(self, image: bytes, intake: Intake) -> NDArray[np.uint8] | None:
+        if not intake.geometry.resized or intake.jpeg is None or intake.jpeg.rgb:
+            return None
+        stored = intake.stored_width, intake.stored_height
+        box, size = _stored_crop(intake)
+        content = self._codec.resized(intake.clean(image), stored, box, size, _OVERSAMPLING)
+        return None if content is None else upright(content, intake.orientation)
 
     def _decoded(self, image: bytes, intake: Intake, eighths: int) -> tuple[NDArray[np.uint8], SourceFacts] | Refused:
         """A plain JPEG as stored, at that many eighths of its size."""
@@ -128,15 +149,13 @@ class NativeTransform:
 
     def _content(self, source: NDArray[np.uint8], intake: Intake, eighths: int) -> NDArray[np.uint8]:
         """Crop, resize and turn upright `source`, which is that many eighths of the stored image."""
-        geometry, orientation = intake.geometry, intake.orientation
-        box = stored_box(geometry.crop, orientation, *intake.upright_size)
-        if geometry.resized:
-            size = geometry.content_width, geometry.content_height
-            cropped = self._convolved(source, eighths, box, size[::-1] if swaps_sides(orientation) else size)
+        box, size = _stored_crop(intake)
+        if intake.geometry.resized:
+            cropped = self._convolved(source, eighths, box, size)
         else:
             left, top, right, bottom = (int(edge) for edge in box)
             cropped = source[top:bottom, left:right]
-        return upright(cropped, orientation)
+        return upright(cropped, intake.orientation)
 
     def _convolved(self, source: NDArray[np.uint8], eighths: int, box: Box, size: tuple[int, int]) -> NDArray[np.uint8]:
         """`box`, in whole-size pixels, as `size`. The decoder rounds sizes up, but the box stays on the exact fraction:
@@ -155,6 +174,14 @@ class NativeTransform:
             ),
         )
         return np.frombuffer(target.get_buffer(), np.uint8).reshape(size[1], size[0], 3)
+
+
+def _stored_crop(intake: Intake) -> tuple[Box, tuple[int, int]]:
+    """The crop box as the image is stored, and the size of its content before that is turned upright."""
+    geometry = intake.geometry
+    size = geometry.content_width, geometry.content_height
+    box = stored_box(geometry.crop, intake.orientation, *intake.upright_size)
+    return box, size[::-1] if swaps_sides(intake.orientation) else size
 
 
 def _reached(start: float, stop: float, result: int, length: int) -> slice:

@@ -1,0 +1,82 @@
+"""The compiled codec as Python sees it."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shardmill.image.geometry import Box
+from shardmill.image.jpeg.library import library
+
+_DONE: Final = 0
+_NO_ROOM: Final = 3
+_ALIGNMENT: Final = 64
+_FIRST_SCRATCH: Final = 2**20
+_KEPT_SCRATCH: Final = 48 * 2**20
+"""Bytes; an image that needs more gets memory of its own."""
+
+
+class _Request(ctypes.Structure):
+    """`struct request` of resize.c."""
+
+    _fields_ = (
+        ("data", ctypes.c_char_p),
+        ("size", ctypes.c_uint64),
+        ("left", ctypes.c_double),
+        ("top", ctypes.c_double),
+        ("right", ctypes.c_double),
+        ("bottom", ctypes.c_double),
+        ("oversampling", ctypes.c_double),
+        ("rgb", ctypes.c_void_p),
+        ("scratch", ctypes.c_void_p),
+        ("scratch_size", ctypes.c_uint64),
+        ("scratch_needed", ctypes.c_uint64),
+        ("width", ctypes.c_int32),
+        ("height", ctypes.c_int32),
+        ("result_width", ctypes.c_int32),
+        ("result_height", ctypes.c_int32),
+    )
+
+
+class Codec:
+    """Decodes and resizes in one go. Holds scratch memory, so that one thread at a time may use it."""
+
+    def __init__(self) -> None:
+        self._resize = library().shardmill_jpeg_resize
+        self._scratch = _scratch(_FIRST_SCRATCH)
+
+    def resized(
+        self, jpeg: bytes, stored: tuple[int, int], box: Box, size: tuple[int, int], oversampling: float
+    ) -> NDArray[np.uint8] | None:
+        """`box` of a JPEG at `size`, shape (height, width, 3) RGB; None where it is not whole or not of the common kind.
+
+        Lanczos, antialiased, of the pixels that a full decode gives; or of a coarser one where that leaves enough.
+
+        Args:
+            jpeg: The stream, baseline or extended Huffman, 8 bits, of one component or of Y, Cb and Cr.
+            stored: Width and height that its header says, in pixels.
+            box: What is kept: left, top, right, bottom in pixels as stored; at least a pixel each way.
+            size: Width and height of the result.
+            oversampling: Samples for one of the result, each way, that a coarser decode must leave.
+        """
+        rgb = np.empty((size[1], size[0], 3), np.uint8)
+        request = _Request(jpeg, len(jpeg), *box, oversampling, rgb.ctypes.data, 0, 0, 0, *stored, *size)
+        scratch = self._scratch
+        while True:
+            request.scratch, request.scratch_size = scratch.ctypes.data, scratch.size
+            outcome = self._resize(ctypes.byref(request))
+            if outcome != _NO_ROOM:
+                return rgb if outcome == _DONE else None
+            scratch = _scratch(max(request.scratch_needed, 2 * scratch.size))
+            if scratch.size <= _KEPT_SCRATCH:
+                self._scratch = scratch
+
+
+def _scratch(size: int) -> NDArray[np.uint8]:
+    """Zeros, which the codec takes for nothing kept from an earlier image."""
+    memory = np.zeros(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size]
