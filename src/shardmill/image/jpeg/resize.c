@@ -43,10 +43,12 @@ void *taken(struct arena *arena, size_t bytes) {
     return arena->used <= arena->size ? arena->memory + start : NULL;
 }
 
-static int32_t samples_needed(double scale) {
-    for (int32_t samples = 1; samples < 8; samples *= 2)
-        if (samples >= 8 * scale) return samples;
-    return 8;
+/* How coarse a component may be decoded. One below a block's size holds mostly what was put around it. */
+static int32_t samples_needed(const struct component *component, double scale) {
+    if (component->width < BLOCK || component->height < BLOCK) return BLOCK;
+    for (int32_t samples = 1; samples < BLOCK; samples *= 2)
+        if (samples >= BLOCK * scale) return samples;
+    return BLOCK;
 }
 
 static enum outcome prepare_channel(const struct request *request, struct decoder *decoder, struct arena *arena,
@@ -61,7 +63,7 @@ static enum outcome prepare_channel(const struct request *request, struct decode
     channel->component = component;
     channel->dc = &decoder->dc[component->dc];
     channel->ac = &decoder->ac[component->ac];
-    channel->samples = samples_needed(request->oversampling * (scale_x > scale_y ? scale_x : scale_y));
+    channel->samples = samples_needed(component, request->oversampling * (scale_x > scale_y ? scale_x : scale_y));
     channel->last = last_of[channel->samples];
     scale_quantizer(frame->quantizers[component->quantizer], channel->samples, channel->factors);
     channel->prediction = channel->bands = 0;
@@ -71,7 +73,7 @@ static enum outcome prepare_channel(const struct request *request, struct decode
     struct resampler *resampler = &channel->resampler;
     const struct channel *before = channel - 1;
     int room = 1;
-    if (index > 0 && before->component->h == component->h && before->component->v == component->v) {
+    if (index > 0 && before->component->h == component->h && before->component->v == component->v) { /* all else too */
         resampler->across = before->resampler.across;
         resampler->down = before->resampler.down;
         room = resampler->across.weights && resampler->down.weights;
