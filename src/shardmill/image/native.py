@@ -1,6 +1,6 @@
 """The fast, light transform: the package's own codec for common JPEGs, libraries for everything else.
 
-Measurements behind the choices: docs/decisions/0045-the-image-path-in-c.md, and 0001 for the rest.
+Measurements behind the choices: docs/decisions/0045-a-codec-of-our-own.md, and 0001 for the rest.
 """
 
 from __future__ import annotations

@@ -11,14 +11,14 @@
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 enum {
-    BLOCK = 8,           /* samples of a side of a block, and rows of a band */
-    COEFFICIENTS = 64,   /* of a block */
+    BLOCK = 8,         /* samples of a side of a block, and rows of a band */
+    COEFFICIENTS = 64, /* of a block */
     MAX_COMPONENTS = 3,
     MAX_SAMPLING = 4,    /* sampling factor of a component, each way */
     MAX_MCU_BLOCKS = 10, /* T.81, B.2.3 */
     OVERRUN = 64,        /* coefficients behind the last that may be written before the block is found to be full */
     BLOCK_ROOM = COEFFICIENTS + 8, /* all of those fall on the first behind it */
-    SAMPLE_ONE = 64,     /* samples of 0 to 255 have six bits behind the point */
+    SAMPLE_ONE = 64,               /* samples of 0 to 255 have six bits behind the point */
 };
 
 /* What became of a request. The caller's slower decoder deals with whatever is not DONE, and words the refusals. */
@@ -44,9 +44,9 @@ void *taken(struct arena *arena, size_t bytes);
 
 struct component {
     uint8_t id;
-    uint8_t h, v;    /* sampling factors */
+    uint8_t h, v; /* sampling factors */
     uint8_t quantizer;
-    uint8_t dc, ac;  /* Huffman tables */
+    uint8_t dc, ac;        /* Huffman tables */
     int32_t width, height; /* in samples */
 };
 
@@ -165,9 +165,9 @@ struct resampler {
     int32_t *narrowed; /* [stride][8]: a band at its new width, columns of eight */
     int32_t *ring;     /* [ring_pairs][stride]: rows at their new width, two to a word */
     int32_t ring_pairs, stride;
-    int32_t pushed;    /* rows */
-    int32_t made;      /* rows of the result */
-    int16_t *plane;    /* [down.length][stride] */
+    int32_t pushed; /* rows */
+    int32_t made;   /* rows of the result */
+    int16_t *plane; /* [down.length][stride] */
 };
 
 int make_resampler(struct arena *arena, struct resampler *resampler);

@@ -62,7 +62,8 @@ static struct symbol parted(int code, int is_dc, int length) {
 static __attribute__((noinline)) struct symbol find_symbol(uint32_t next, const struct huffman *table) {
     for (int length = 1; length <= 16; length++)
         if (next < table->limits[length])
-            return parted(table->spec.symbols[table->offsets[length] + (int32_t)(next >> (16 - length))], table->is_dc, length);
+            return parted(table->spec.symbols[table->offsets[length] + (int32_t)(next >> (16 - length))], table->is_dc,
+                          length);
     return (struct symbol){0};
 }
 
@@ -121,7 +122,8 @@ static uint32_t combined(uint32_t index, const uint32_t *singles) {
 }
 
 enum outcome build_huffman(const struct huffman_spec *spec, int is_dc, struct huffman *table) {
-    if (table->spec.defined && table->is_dc == is_dc && !__builtin_memcmp(spec, &table->spec, sizeof *spec)) return DONE;
+    if (table->spec.defined && table->is_dc == is_dc && !__builtin_memcmp(spec, &table->spec, sizeof *spec))
+        return DONE;
     table->spec = *spec;
     table->spec.defined = 0; /* until all of it is built: the table stays for the next image */
     table->is_dc = is_dc;
@@ -158,7 +160,8 @@ void build_skips(struct huffman *table) {
 /* A symbol that the lookup did not hold whole. */
 INLINE struct symbol whole_symbol(uint64_t window, const struct huffman *table) {
     uint32_t first = table->firsts[window >> (64 - CODE_BITS)];
-    return LIKELY(first) ? parted(first & 255, table->is_dc, (int)(first >> 8)) : find_symbol((uint32_t)(window >> 48), table);
+    return LIKELY(first) ? parted(first & 255, table->is_dc, (int)(first >> 8))
+                         : find_symbol((uint32_t)(window >> 48), table);
 }
 
 INLINE int32_t value_after(uint64_t window, struct symbol symbol) {

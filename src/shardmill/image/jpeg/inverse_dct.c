@@ -5,10 +5,11 @@
 #include "vectors.h"
 
 const uint8_t zigzag[COEFFICIENTS + 2 * OVERRUN] = {
-    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,  12, 19, 26, 33, 40, 48,
-    41, 34, 27, 20, 13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23,
-    30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
-    [COEFFICIENTS ... COEFFICIENTS + 2 * OVERRUN - 1] = COEFFICIENTS,
+    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18,
+    11, 4,  5,  12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
+    13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43,
+    36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45,
+    38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, [COEFFICIENTS... COEFFICIENTS + 2 * OVERRUN - 1] = COEFFICIENTS,
 };
 
 static const float ROOT_HALF = 0.707106781f;
@@ -19,7 +20,7 @@ void scale_quantizer(const uint16_t *quantizer, int samples, float *factors) {
     /* sqrt(2) cos(k pi / 16), but 1 for k = 0 */
     static const float prescale[8] = {1.0f, 1.387039845f, 1.306562965f, 1.175875602f,
                                       1.0f, 0.785694958f, 0.541196100f, 0.275899379f};
-    static const float plain[8] = {1.0f, 1.414213562f, 1.414213562f, 1.414213562f,
+    static const float plain[8] = {1.0f,         1.414213562f, 1.414213562f, 1.414213562f,
                                    1.414213562f, 1.414213562f, 1.414213562f, 1.414213562f};
     const float *side = samples == 8 ? prescale : plain;
     for (int i = 0; i < COEFFICIENTS; i++)
@@ -101,7 +102,8 @@ void inverse_dct(const int16_t *block, int flat, const float *factors, int sampl
     if (flat) {
         int32_t sample = sample1((float)block[0] * factors[0] + MIDDLE);
         w8 both = (w8){0} + (sample | sample << 16);
-        for (int x = 0; x < samples; x += 2) __builtin_memcpy(pairs + x / 2 * BLOCK, &both, (size_t)samples * sizeof *pairs);
+        for (int x = 0; x < samples; x += 2)
+            __builtin_memcpy(pairs + x / 2 * BLOCK, &both, (size_t)samples * sizeof *pairs);
     } else if (samples == 8)
         whole(block, factors, pairs);
     else if (samples == 4)

@@ -19,13 +19,13 @@ struct channel {
     const struct component *component;
     const struct huffman *dc, *ac;
     float factors[COEFFICIENTS];
-    int32_t samples; /* of a block's side that are made: 1, 2, 4 or 8 */
-    int32_t last;    /* coefficient that this needs, in zigzag order */
-    int32_t rows;    /* of the component at this size */
-    int32_t first_block, end_block;         /* columns of blocks that the result needs */
+    int32_t samples;                /* of a block's side that are made: 1, 2, 4 or 8 */
+    int32_t last;                   /* coefficient that this needs, in zigzag order */
+    int32_t rows;                   /* of the component at this size */
+    int32_t first_block, end_block; /* columns of blocks that the result needs */
     int32_t first_block_row, end_block_row;
     int32_t prediction;
-    int32_t bands;        /* done */
+    int32_t bands;               /* done */
     int32_t *band[MAX_SAMPLING]; /* see push_band; from block column `first_block` on */
     struct resampler resampler;
 };
@@ -84,7 +84,8 @@ static enum outcome prepare_channel(const struct request *request, struct decode
                             request->result_height, &resampler->down);
     }
     if (!room) return NO_ROOM;
-    channel->first_block = first_needed(&resampler->across) / channel->samples & ~1; /* its first column begins a pair */
+    channel->first_block =
+        first_needed(&resampler->across) / channel->samples & ~1; /* its first column begins a pair */
     channel->end_block = (end_needed(&resampler->across) - 1) / channel->samples + 1;
     channel->first_block_row = first_needed(&resampler->down) / channel->samples;
     channel->end_block_row = (end_needed(&resampler->down) - 1) / channel->samples + 1;
