@@ -122,7 +122,7 @@ class NativeTransform:
         return self._content(pixels, intake, eighths), facts
 
     def _by_codec(self, image: bytes, intake: Intake) -> NDArray[np.uint8] | None:
-        if not intake.geometry.resized or intake.jpeg is None or intake.jpeg.rgb:
+        if not intake.geometry.resized or intake.jpeg is None:
             return None
         stored = intake.stored_width, intake.stored_height
         box, size = _stored_crop(intake)

@@ -61,6 +61,7 @@ struct frame {
     int32_t width, height;
     int32_t components;
     struct component component[MAX_COMPONENTS];
+    int32_t transform; /* of the colours, as Adobe's segment numbers them */
     int32_t h_max, v_max;
     int32_t mcu_columns, mcu_rows;
     uint16_t quantizers[4][COEFFICIENTS]; /* in zigzag order */

@@ -37,12 +37,6 @@ struct decoder {
     struct channel channels[MAX_COMPONENTS];
 };
 
-void *taken(struct arena *arena, size_t bytes) {
-    size_t start = arena->used;
-    arena->used += (bytes + 63) & ~(size_t)63;
-    return arena->used <= arena->size ? arena->memory + start : NULL;
-}
-
 /* How coarse a component may be decoded. One below a block's size holds mostly what was put around it. */
 static int32_t samples_needed(const struct component *component, double scale) {
     if (component->width < BLOCK || component->height < BLOCK) return BLOCK;

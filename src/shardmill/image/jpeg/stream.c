@@ -12,8 +12,11 @@ enum {
     DQT = 0xDB,
     DRI = 0xDD,
     APP0 = 0xE0,
+    APP14 = 0xEE,
     APP15 = 0xEF,
     COM = 0xFE,
+    MAX_SIDE = 65500, /* of an image, in libjpeg-turbo */
+    YCBCR = 1,        /* as Adobe's segment has it */
 };
 
 struct segment {
@@ -55,7 +58,25 @@ static enum outcome read_huffman_tables(struct segment segment, struct frame *fr
     return DONE;
 }
 
+/* What JFIF's and Adobe's segments say of the version and the colours. Version 1 alone is known to libjpeg-turbo. */
+static enum outcome read_application(int marker, struct segment segment, struct frame *frame) {
+    ptrdiff_t length = segment.end - segment.at;
+    if (marker == APP0 && length >= 14 && !__builtin_memcmp(segment.at, "JFIF", 5)) /* T.871, 10.1 */
+        return segment.at[5] == 1 ? DONE : NOT_TAKEN;
+    if (marker == APP14 && length >= 12 && !__builtin_memcmp(segment.at, "Adobe", 5)) /* T.872, 6.5.3 */
+        frame->transform = segment.at[11];
+    return DONE;
+}
+
 static int32_t share(int32_t length, int32_t factor, int32_t most) { return (length * factor + most - 1) / most; }
+
+/* Those that libjpeg-turbo has a name for, or writes in another way. */
+static int is_common_sampling(const struct frame *frame) {
+    const struct component *luma = &frame->component[0], *blue = &frame->component[1], *red = &frame->component[2];
+    if (frame->components == 1) return 1;
+    if (luma->h == 3 || luma->v == 3 || luma->h * luma->v > 4 || blue->h != red->h || blue->v != red->v) return 0;
+    return (luma->h < 4 && luma->v < 4) || blue->h * blue->v == 1;
+}
 
 static enum outcome read_frame_header(struct segment segment, struct frame *frame) {
     if (frame->components != 0 || segment.end - segment.at < 6) return DAMAGED;
@@ -63,6 +84,7 @@ static enum outcome read_frame_header(struct segment segment, struct frame *fram
     frame->width = word(segment.at + 3);
     frame->components = segment.at[5];
     if (segment.at[0] != 8 || frame->width == 0 || frame->height == 0) return NOT_TAKEN;
+    if (frame->width > MAX_SIDE || frame->height > MAX_SIDE) return NOT_TAKEN;
     if (frame->components != 1 && frame->components != 3) return NOT_TAKEN;
     if (segment.end - segment.at != 6 + 3 * frame->components) return DAMAGED;
     int32_t blocks = 0;
@@ -90,9 +112,15 @@ static enum outcome read_frame_header(struct segment segment, struct frame *fram
         component->height = share(frame->height, component->v, frame->v_max);
     }
     if (frame->component[0].h != frame->h_max || frame->component[0].v != frame->v_max) return NOT_TAKEN;
+    if (!is_common_sampling(frame)) return NOT_TAKEN;
     frame->mcu_columns = share(frame->width, 1, BLOCK * frame->h_max);
     frame->mcu_rows = share(frame->height, 1, BLOCK * frame->v_max);
     return DONE;
+}
+
+/* By their names, as some decoders take them. */
+static int are_rgb(const struct component *components) {
+    return components[0].id == 'R' && components[1].id == 'G' && components[2].id == 'B';
 }
 
 static enum outcome read_scan_header(struct segment segment, struct frame *frame) {
@@ -110,6 +138,7 @@ static enum outcome read_scan_header(struct segment segment, struct frame *frame
         if (!frame->dc[component->dc].defined || !frame->ac[component->ac].defined) return DAMAGED;
         if (!frame->quantizer_defined[component->quantizer]) return DAMAGED;
     }
+    if (components == 3 && (frame->transform != YCBCR || are_rgb(frame->component))) return NOT_TAKEN;
     const uint8_t *at = segment.end - 3;
     return at[0] == 0 && at[1] == COEFFICIENTS - 1 && at[2] == 0 ? DONE : NOT_TAKEN;
 }
@@ -117,6 +146,7 @@ static enum outcome read_scan_header(struct segment segment, struct frame *frame
 enum outcome read_frame(const uint8_t *data, size_t size, struct frame *frame) {
     const uint8_t *at = data + 2, *end = data + size;
     __builtin_memset(frame, 0, sizeof *frame);
+    frame->transform = YCBCR;
     if (size < 4 || data[0] != 0xFF || data[1] != SOI) return NOT_TAKEN;
     for (;;) {
         if (end - at < 4) return DAMAGED;
@@ -140,7 +170,9 @@ enum outcome read_frame(const uint8_t *data, size_t size, struct frame *frame) {
             frame->scan = at;
             frame->scan_size = (size_t)(end - at);
             return read_scan_header(segment, frame);
-        } else if (!(marker >= APP0 && marker <= APP15) && marker != COM)
+        } else if (marker >= APP0 && marker <= APP15)
+            outcome = read_application(marker, segment, frame);
+        else if (marker != COM)
             return NOT_TAKEN;
         if (outcome != DONE) return outcome;
     }
@@ -160,6 +192,7 @@ static inline int has_marker(const uint8_t *at) {
 enum outcome unstuff(const struct frame *frame, struct arena *arena, struct scan *scan) {
     int64_t mcus = (int64_t)frame->mcu_columns * frame->mcu_rows;
     size_t segments = frame->restart_interval ? (size_t)((mcus - 1) / frame->restart_interval) + 1 : 1;
+    if (segments > frame->scan_size / 2 || frame->scan_size > UINT32_MAX) return DAMAGED; /* a marker ends each */
     scan->bytes = taken(arena, frame->scan_size + SCAN_MARGIN);
     scan->ends = taken(arena, segments * sizeof *scan->ends);
     if (scan->bytes == NULL || scan->ends == NULL) return NO_ROOM;
