@@ -16,7 +16,7 @@ enum {
     MAX_COMPONENTS = 3,
     MAX_SAMPLING = 4,    /* sampling factor of a component, each way */
     MAX_MCU_BLOCKS = 10, /* T.81, B.2.3 */
-    OVERRUN = 64,        /* coefficients behind the last that may be written before the block is found to be full */
+    OVERRUN = 80,        /* coefficients behind the last that may be written before the block is found to be full */
     BLOCK_ROOM = COEFFICIENTS + 8, /* all of those fall on the first behind it */
     SAMPLE_ONE = 64,               /* samples of 0 to 255 have six bits behind the point */
 };
@@ -91,7 +91,7 @@ enum outcome unstuff(const struct frame *frame, struct arena *arena, struct scan
 /* --- entropy: Huffman codes --------------------------------------------------------------------------------------- */
 
 enum {
-    CODE_BITS = 12, /* looked up at once, for the values of two symbols if they fit */
+    CODE_BITS = 11, /* looked up at once, for the values of two symbols if they fit */
     SKIP_BITS = 13, /* looked up at once, where symbols are only passed over, as many as fit */
 };
 
@@ -138,7 +138,7 @@ void inverse_dct(const int16_t *block, int flat, const float *factors, int sampl
 /* The sample of a block at 1 each way. */
 int16_t mean_sample(int32_t dc, const float *factors);
 
-extern const uint8_t zigzag[COEFFICIENTS + 2 * OVERRUN]; /* place of each coefficient in a block stored row by row */
+extern const uint8_t zigzag[COEFFICIENTS + OVERRUN]; /* place of each coefficient in a block stored row by row */
 
 /* --- resample ------------------------------------------------------------------------------------------------------ */
 

@@ -12,7 +12,8 @@ enum {
     RUN = 8,
     SECOND = 12,
     NIBBLE = 15,
-    LOOKUPS = 4, /* that one refill is enough for; they pass OVERRUN coefficients at most */
+    LOOKUPS = 5,      /* that one refill is enough for; they pass OVERRUN coefficients at most */
+    SKIP_LOOKUPS = 4, /* the same of skips */
     CODE_MASK = (1 << CODE_BITS) - 1,
     SKIP_MASK = (1 << SKIP_BITS) - 1,
 };
@@ -203,7 +204,7 @@ static int skip_rest(struct bits *given, const struct huffman *table, uint64_t k
     int ended = 0;
     while (!ended) {
         refill(&bits);
-        for (int i = 0; i < LOOKUPS; i++) {
+        for (int i = 0; i < SKIP_LOOKUPS; i++) {
             uint64_t entry = table->skips[bits.window >> (64 - SKIP_BITS)], next = k + (entry >> PASSED);
             if (UNLIKELY(next >= COEFFICIENTS || entry == 0)) {
                 if (next >= END_SKIPPED && next < END_SKIPPED + COEFFICIENTS) {
