@@ -11,9 +11,20 @@ static inline b8 rounded(f8 x) {
     return __builtin_convertvector(__builtin_convertvector(clamped8(x + 0.5f, 255.5f), w8), b8);
 }
 
+/* Red, green and blue of eight pixels, one pixel after another. */
+INLINE void store_pixels(uint8_t *rgb, b8 red, b8 green, b8 blue) {
+    typedef uint8_t b16 __attribute__((ext_vector_type(16)));
+    typedef uint8_t b32 __attribute__((ext_vector_type(32)));
+    b16 two = __builtin_shufflevector(red, green, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    b16 third = __builtin_shufflevector(blue, blue, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1);
+    b32 pixels = __builtin_shufflevector(two, third, 0, 8, 16, 1, 9, 17, 2, 10, 18, 3, 11, 19, 4, 12, 20, 5, 13, 21, 6,
+                                         14, 22, 7, 15, 23, -1, -1, -1, -1, -1, -1, -1, -1);
+    __builtin_memcpy(rgb, &pixels, 24);
+}
+
 void planes_to_rgb(const struct resampler *planes, int32_t components, int32_t width, int32_t height, uint8_t *rgb) {
     for (int32_t row = 0; row < height; row++)
-        for (int32_t x = 0; x < width; x += 8, rgb += 24) {
+        for (int32_t x = 0; x < width; x += 8) {
             f8 y = sample(&planes[0], row, x), blue = {0}, red = {0};
             if (components == 3) {
                 blue = sample(&planes[1], row, x) - 128.0f;
@@ -21,14 +32,10 @@ void planes_to_rgb(const struct resampler *planes, int32_t components, int32_t w
             }
             b8 r = rounded(y + red * 1.402f), g = rounded(y - blue * 0.344136286f - red * 0.714136286f);
             b8 b = rounded(y + blue * 1.772f);
+            int32_t left = width - x < 8 ? width - x : 8;
             uint8_t pixels[24];
-            for (int i = 0; i < 8; i++) pixels[3 * i] = r[i], pixels[3 * i + 1] = g[i], pixels[3 * i + 2] = b[i];
-            int32_t left = width - x;
-            if (left >= 8) {
-                __builtin_memcpy(rgb, pixels, sizeof pixels);
-                continue;
-            }
-            for (int32_t i = 0; i < 3 * left; i++) rgb[i] = pixels[i];
-            rgb -= 3 * (8 - left);
+            store_pixels(left == 8 ? rgb : pixels, r, g, b);
+            for (int32_t i = 0; left < 8 && i < 3 * left; i++) rgb[i] = pixels[i];
+            rgb += 3 * left;
         }
 }

@@ -46,8 +46,8 @@ int make_filter(struct arena *arena, double from, double to, int32_t source, int
     filter->length = length;
     filter->source = source;
     filter->pairs = pairs;
-    filter->starts = taken(arena, (size_t)rounded_up(length, ABREAST) * sizeof *filter->starts);
-    filter->weights = taken(arena, (size_t)rounded_up(length, ABREAST) * (size_t)pairs * sizeof *filter->weights);
+    filter->starts = taken(arena, (size_t)rounded_up(length, BLOCK) * sizeof *filter->starts);
+    filter->weights = taken(arena, (size_t)rounded_up(length, BLOCK) * (size_t)pairs * sizeof *filter->weights);
     float *weights = taken(arena, (size_t)padded * sizeof *weights);
     if (weights == NULL) filter->weights = NULL;
     if (weights == NULL) return 0;
@@ -61,7 +61,7 @@ int make_filter(struct arena *arena, double from, double to, int32_t source, int
         quantize(weights, taps, (int16_t *)(filter->weights + (ptrdiff_t)i * pairs));
         filter->starts[i] = start;
     }
-    for (int32_t i = length; i < rounded_up(length, ABREAST); i++) { /* results that nobody looks at */
+    for (int32_t i = length; i < rounded_up(length, BLOCK); i++) { /* results that nobody looks at */
         filter->starts[i] = filter->starts[length - 1];
         for (int32_t p = 0; p < pairs; p++) filter->weights[(ptrdiff_t)i * pairs + p] = 0;
     }
@@ -73,25 +73,26 @@ int make_resampler(struct arena *arena, struct resampler *resampler) {
     resampler->stride = stride;
     resampler->ring_pairs = resampler->down.pairs + BLOCK;
     resampler->pushed = resampler->made = 0;
-    resampler->narrowed = taken(arena, (size_t)stride * BLOCK * sizeof *resampler->narrowed);
     resampler->ring = taken(arena, (size_t)resampler->ring_pairs * (size_t)stride * sizeof *resampler->ring);
     resampler->plane = taken(arena, (size_t)resampler->down.length * (size_t)stride * sizeof *resampler->plane);
     return resampler->plane != NULL;
 }
 
-static inline w8 rounded(w8 sum) { return (sum + ONE / 2) >> WEIGHT_BITS; }
-
-static void narrow(const struct filter *across, const int32_t *band, int32_t *narrowed) {
-    const int32_t pairs = across->pairs;
-    for (int32_t x = 0; x < across->length; x += ABREAST) {
-        const int32_t *from[ABREAST], *weights = across->weights + (ptrdiff_t)x * pairs;
-        w8 sums[ABREAST] = {0};
-        for (int i = 0; i < ABREAST; i++) from[i] = band + (ptrdiff_t)(across->starts[x + i] / 2) * BLOCK;
+/* Eight results, from `x` on, of eight rows: [result][row]. */
+INLINE void narrowed(const struct filter *across, const int32_t *band, int32_t x, w8 *sums) {
+    const int32_t pairs = across->pairs, *weights = across->weights + (ptrdiff_t)x * pairs;
+    for (int half = 0; half < 8; half += 4) { /* as many sums as do not wait for each other */
+        const int32_t *from[4];
+        for (int i = 0; i < 4; i++) {
+            sums[half + i] = (w8){0} + ONE / 2;
+            from[i] = band + (ptrdiff_t)(across->starts[x + half + i] / 2) * BLOCK;
+        }
         for (int32_t p = 0; p < pairs; p++)
-            for (int i = 0; i < ABREAST; i++)
-                sums[i] += weighted_pairs(loaded_words(from[i] + p * BLOCK), weights[i * pairs + p]);
-        for (int i = 0; i < ABREAST; i++) store_words(narrowed + (x + i) * BLOCK, rounded(sums[i]));
+            for (int i = 0; i < 4; i++)
+                sums[half + i] = plus_weighted(sums[half + i], loaded_words(from[i] + p * BLOCK),
+                                               weights[(half + i) * pairs + p]);
     }
+    for (int i = 0; i < 8; i++) sums[i] >>= WEIGHT_BITS;
 }
 
 static void make_row(const struct resampler *resampler, int32_t row) {
@@ -100,14 +101,15 @@ static void make_row(const struct resampler *resampler, int32_t row) {
     const int32_t stride = resampler->stride, start = down->starts[row] / 2 % resampler->ring_pairs;
     int16_t *plane = resampler->plane + (ptrdiff_t)row * stride;
     for (int32_t x = 0; x < stride; x += 8 * ABREAST) {
-        w8 sums[ABREAST] = {0};
+        w8 sums[ABREAST];
+        for (int i = 0; i < ABREAST; i++) sums[i] = (w8){0} + ONE / 2;
         for (int32_t p = 0, place = start; p < down->pairs; p++) {
             const int32_t *from = resampler->ring + (ptrdiff_t)place * stride + x;
-            for (int i = 0; i < ABREAST; i++) sums[i] += weighted_pairs(loaded_words(from + 8 * i), weights[p]);
+            for (int i = 0; i < ABREAST; i++) sums[i] = plus_weighted(sums[i], loaded_words(from + 8 * i), weights[p]);
             if (++place == resampler->ring_pairs) place = 0;
         }
         for (int i = 0; i < ABREAST; i++) {
-            s8 stored = __builtin_convertvector(rounded(sums[i]), s8);
+            s8 stored = __builtin_convertvector(sums[i] >> WEIGHT_BITS, s8);
             __builtin_memcpy(plane + x + 8 * i, &stored, sizeof stored);
         }
     }
@@ -122,10 +124,9 @@ static void make_rows(struct resampler *resampler) {
 }
 
 void push_band(struct resampler *resampler, const int32_t *band, int32_t rows) {
-    narrow(&resampler->across, band, resampler->narrowed);
     for (int32_t x = 0; x < resampler->across.length; x += 8) {
         w8 square[8];
-        __builtin_memcpy(square, resampler->narrowed + x * BLOCK, sizeof square);
+        narrowed(&resampler->across, band, x, square);
         TRANSPOSE8(w8, square);
         for (int32_t y = 0; y < 8; y += 2) {
             int32_t place = (resampler->pushed + y) / 2 % resampler->ring_pairs;

@@ -37,14 +37,19 @@ static inline f8 clamped8(f8 x, float most) {
 /* Pairs of 16-bit numbers, the first in the low half. */
 static inline w8 paired8(w8 first, w8 second) { return (first & 0xFFFF) | second << 16; }
 
-/* Of each pair, both times the weight in the same half, added up. */
-static inline w8 weighted_pairs(w8 pairs, int32_t weights) {
+/* `sums` and, of each pair, both times the weight in the same half. */
+static inline w8 plus_weighted(w8 sums, w8 pairs, int32_t weights) {
 #ifdef __AVX2__
-    typedef short h16 __attribute__((__vector_size__(32)));
     w8 both = {weights, weights, weights, weights, weights, weights, weights, weights};
-    return (w8)__builtin_ia32_pmaddwd256((h16)pairs, (h16)both);
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
+    typedef int i256 __attribute__((__vector_size__(32)));
+    return (w8)__builtin_ia32_vpdpwssd256((i256)sums, (i256)pairs, (i256)both);
 #else
-    return (pairs << 16 >> 16) * (int32_t)(int16_t)weights + (pairs >> 16) * (weights >> 16);
+    typedef short h16 __attribute__((__vector_size__(32)));
+    return sums + (w8)__builtin_ia32_pmaddwd256((h16)pairs, (h16)both);
+#endif
+#else
+    return sums + (pairs << 16 >> 16) * (int32_t)(int16_t)weights + (pairs >> 16) * (weights >> 16);
 #endif
 }
 
