@@ -34,7 +34,7 @@ class Target(NamedTuple):
 TARGETS: Final = (
     Target("x86_64", "x86_64-linux", "x86_64"),
     Target("x86_64_v3", "x86_64-linux", "x86_64_v3"),
-    Target("x86_64_v4", "x86_64-linux", "x86_64_v4"),
+    Target("x86_64_vnni", "x86_64-linux", "x86_64_v3+avx512vl+avx512vnni"),
     Target("aarch64", "aarch64-linux", "generic"),
 )
 

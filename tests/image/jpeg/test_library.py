@@ -54,7 +54,7 @@ def test_best_variant_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (f"{LEVEL_3} avx512f avx512bw avx512cd avx512dq avx512vl", ["x86_64_v4", "x86_64_v3", "x86_64"]),
+        (f"{LEVEL_3} avx512f avx512vl avx512_vnni", ["x86_64_vnni", "x86_64_v3", "x86_64"]),
         (f"{LEVEL_3} avx512f", ["x86_64_v3", "x86_64"]),
         (LEVEL_3.replace(" fma", ""), ["x86_64"]),
         ("model name : one that tells no flags", ["x86_64"]),

@@ -21,9 +21,9 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 
 _LEVEL_2: Final = frozenset({"cx16", "lahf_lm", "popcnt", "pni", "ssse3", "sse4_1", "sse4_2"})
 _LEVEL_3: Final = _LEVEL_2 | {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"}
-_LEVEL_4: Final = _LEVEL_3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_VNNI: Final = _LEVEL_3 | {"avx512f", "avx512vl", "avx512_vnni"}
 _NEEDS: Final[Mapping[str, Mapping[str, frozenset[str]]]] = {
-    "x86_64": {"x86_64_v4": _LEVEL_4, "x86_64_v3": _LEVEL_3, "x86_64": frozenset()},
+    "x86_64": {"x86_64_vnni": _VNNI, "x86_64_v3": _LEVEL_3, "x86_64": frozenset()},
     "aarch64": {"aarch64": frozenset()},
 }
 """By machine, best first: the variants and the flags of /proc/cpuinfo that each needs.
