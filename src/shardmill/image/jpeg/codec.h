@@ -163,7 +163,7 @@ static inline int32_t end_needed(const struct filter *filter) {
 /* Takes bands of eight rows from the top down and makes the rows of a plane of the result as soon as they are complete. */
 struct resampler {
     struct filter across, down;
-    int32_t *ring;     /* [ring_pairs][stride]: rows at their new width, two to a word */
+    int32_t *ring; /* [ring_pairs][stride]: rows at their new width, two to a word */
     int32_t ring_pairs, stride;
     int32_t pushed; /* rows */
     int32_t made;   /* rows of the result */

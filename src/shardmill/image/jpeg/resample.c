@@ -89,8 +89,8 @@ INLINE void narrowed(const struct filter *across, const int32_t *band, int32_t x
         }
         for (int32_t p = 0; p < pairs; p++)
             for (int i = 0; i < 4; i++)
-                sums[half + i] = plus_weighted(sums[half + i], loaded_words(from[i] + p * BLOCK),
-                                               weights[(half + i) * pairs + p]);
+                sums[half + i] =
+                    plus_weighted(sums[half + i], loaded_words(from[i] + p * BLOCK), weights[(half + i) * pairs + p]);
     }
     for (int i = 0; i < 8; i++) sums[i] >>= WEIGHT_BITS;
 }
