@@ -15,7 +15,7 @@ from pyspark import InheritableThread, SparkContext
 from pyspark.errors import PySparkException
 
 from shardmill.engines.spark_jvm import Jvm
-from shardmill.engines.spark_session import cancel, is_local, own_context
+from shardmill.engines.spark_session import PRELOAD_VARIABLE, cancel, is_local, own_context
 
 _PATIENCE_S: Final = 5.0
 """For a context that is not wanted any more and half made; it takes about one second."""
@@ -36,6 +36,8 @@ class ContextAhead:
         self._started: Future[SparkContext] = Future()
         self._over = threading.Event()
         self._trouble: BaseException | None = None
+        module = first.func.__module__ if isinstance(first, partial) else first.__module__
+        settings = {f"spark.executorEnv.{PRELOAD_VARIABLE}": module, **settings}
         self._thread = threading.Thread(
             target=self._serve, args=(master, settings, first), name="spark ahead", daemon=True
         )

@@ -40,6 +40,10 @@ _CLUSTER_ONLY: Final = {
     "spark.executor.memory": "1g",
     "spark.executor.memoryOverhead": "2g",
 }  # the work is not in the JVM
+PRELOAD_VARIABLE: Final = "SHARDMILL_PRELOAD"
+"""Names, for workers here, the module that their tasks are defined in, which they then share with all that it imports."""
+
+_DAEMON: Final = "shardmill.engines.spark_daemon"
 _CANCEL_TIMEOUT_S: Final = 30.0
 _POLL_S: Final = 0.2
 _LOCAL_MASTER: Final = re.compile(r"local(?:\[(\*|\d+)\])?")
@@ -95,12 +99,17 @@ def _context(master: str | None, settings: Mapping[str, str], gateway: JavaGatew
             context = SparkContext(conf=_configuration(master, settings, launched=gateway is not None))
         except (Py4JError, PySparkException) as error:
             raise explain(str(error)) from error
-    context.pythonExec = os.environ.get("PYSPARK_PYTHON", sys.executable)
+    context.pythonExec = _python()
     try:
         yield context
         _let_samples_come(context)
     finally:
         _stop(context)
+
+
+def _python() -> str:
+    """What the workers run on."""
+    return os.environ.get("PYSPARK_PYTHON", sys.executable)
 
 
 def _stop(context: SparkContext) -> None:
@@ -141,6 +150,8 @@ def _configuration(master: str | None, settings: Mapping[str, str], *, launched:
     defaults = dict(DEFAULTS)
     if local:
         defaults |= _LOCAL_ONLY
+        if _python() == sys.executable:
+            defaults["spark.python.daemon.module"] = _DAEMON
     elif not conf.contains("spark.executor.memory"):
         defaults |= _CLUSTER_ONLY
     for key, value in defaults.items():
