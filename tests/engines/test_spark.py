@@ -234,6 +234,26 @@ class TestOwnContext:
             "Spark does not know this kind of master; write it like local[4], spark://host:7077 or yarn\n"
         ), run.stderr
 
+    def test_workers_import_from_folders_only(self) -> None:
+        program = """
+            import sys
+            from shardmill.engines.spark import SparkEngine
+            def archives(number):
+                return [path for path in [*sys.path, *sys.path_importer_cache] if ".jar" in path or ".zip" in path]
+            print(list(SparkEngine("local[1]").run(archives, [1])))
+            """
+        assert in_own_process(program).stdout == "[[]]\n"
+
+    def test_another_python_gets_the_daemon_of_spark(self) -> None:
+        other = f"{Path(sys.executable).parent}/./{Path(sys.executable).name}"
+        program = """
+            import sys
+            from shardmill.engines.spark import SparkEngine
+            print(list(SparkEngine("local[1]").run(lambda number: "shardmill.engines.spark_daemon" in sys.orig_argv, [1])))
+            """
+        assert in_own_process(program).stdout == "[True]\n"
+        assert in_own_process(program, PYSPARK_PYTHON=other).stdout == "[False]\n"
+
     def test_killed_driver_leaves_nothing_behind(self, tmp_path: Path) -> None:
         program = """
             import time
@@ -311,6 +331,16 @@ class TestAhead:
 
     def test_a_first_call_that_fails_is_no_trouble(self, tmp_path: Path) -> None:
         assert self.run("said['runs'] = list(engine.run(abs, [1]))", tmp_path / "absent") == {"runs": [1]}
+
+    def test_workers_share_the_module_of_the_first_call(self, tmp_path: Path) -> None:
+        program = """
+            import colorsys, sys
+            from shardmill.engines.spark import SparkEngine
+            engine = SparkEngine("local[1]")
+            with engine.ahead(colorsys.hls_to_rgb):
+                print(list(engine.run(lambda number: "colorsys" in sys.modules, [1])))
+            """
+        assert in_own_process(program).stdout == "[True]\n"
 
     def test_a_session_in_use_is_enough(self, spark: SparkContext) -> None:
         engine = SparkEngine()

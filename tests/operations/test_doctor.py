@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
 
+from shardmill.engines.spark_start import prepared_folder, what_configures
 from shardmill.image.jpeg import library as codec
+from shardmill.java import Java
 from shardmill.operations import doctor as module
 from shardmill.operations.doctor import Check, DoctorReport, cgroup_cores, cgroup_memory_bytes, doctor, lines
 from tests.extras import needed
@@ -122,3 +125,20 @@ def test_a_broken_tensorflow_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     broken = module._tensorflow_import("2.21")
     assert (broken.status, broken.value) == ("fail", "2.21, cannot be imported: ImportError: libnope.so: cannot open")
+
+
+def test_whether_the_start_of_spark_is_prepared(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    java = Java(tmp_path, "17.0.15", "PATH")
+    for name in list(os.environ):
+        if what_configures({name: ""}) == name:
+            monkeypatch.delenv(name)
+    missing = module._spark_start(java, deep=False)
+    assert (missing.status, missing.value) == ("warn", "not prepared")
+    assert "shardmill doctor --deep" in missing.remedy
+    folder = prepared_folder(java)
+    folder.mkdir(parents=True)
+    (folder / "command.json").write_text('["java"]')
+    assert module._spark_start(java, deep=False).value == f"prepared, 8 B in {folder}"
+    monkeypatch.setenv("SPARK_CONF_DIR", "conf")
+    assert module._spark_start(java, deep=True).value == "by its own scripts, since SPARK_CONF_DIR configures it"

@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 MAX_PARTITIONS: Final = 4096
 """Default limit of tasks: finer only costs the scheduler, for an item takes seconds to minutes."""
 
-_POLL_S: Final = 0.2
+_POLL_S: Final = 0.5
 _IDLE_WARNING_S = 30.0
 _IDLE_WARNING: Final = (
     "no executor of %s has taken a task for %.0f s: it has no free worker, or none with the memory and cores asked for"

@@ -19,6 +19,7 @@ from pyspark.find_spark_home import _find_spark_home
 from pyspark.java_gateway import launch_gateway
 from pyspark.serializers import UTF8Deserializer, read_int
 
+from shardmill.engines.spark_start import prepared_command
 from shardmill.errors import UsageError
 from shardmill.java import find_java
 
@@ -31,10 +32,12 @@ class Jvm:
 
     Args:
         local: Whether its Spark stays on this machine.
+        options: More options for it; with any, it is started by Spark's own scripts.
     """
 
-    def __init__(self, *, local: bool) -> None:
+    def __init__(self, *, local: bool, options: str = "") -> None:
         self._local = local
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
         self._lock = threading.Lock()
@@ -70,13 +73,25 @@ class Jvm:
             if self._process is not None:
                 self._process.kill()
 
+    @property
+    def pid(self) -> int:
+        """Of its process, which must have been started."""
+        assert self._process is not None
+        return self._process.pid
+
     def _launch(self, told: Path, log: IO[bytes]) -> None:
+        java = find_java(pyspark.__version__)
+        command = prepared_command(java) if self._local and not self._options else None
         environment = {
             **os.environ,
-            "JAVA_HOME": str(find_java(pyspark.__version__).home),
-            "SPARK_SUBMIT_OPTS": f"{_OPTIONS} {os.environ.get('SPARK_SUBMIT_OPTS', '')}".strip(),
+            "JAVA_HOME": str(java.home),
+            "SPARK_HOME": _find_spark_home(),  # where another Python's workers find pyspark
             "_PYSPARK_DRIVER_CONN_INFO_PATH": str(told),
         }
+        if command is None:
+            command = _command(os.environ)
+            options = (_OPTIONS, self._options, os.environ.get("SPARK_SUBMIT_OPTS", ""))
+            environment["SPARK_SUBMIT_OPTS"] = " ".join(filter(None, options))
         if self._local:
             environment.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         with self._lock:
@@ -84,7 +99,7 @@ class Jvm:
                 raise UsageError("Spark was told to stop before it had started")
             try:
                 self._process = subprocess.Popen(
-                    _command(os.environ), stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
+                    command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment,
                     start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
