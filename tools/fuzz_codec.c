@@ -10,7 +10,7 @@
 
 #include "../src/shardmill/image/jpeg/resize.c"
 
-enum { GAP = 64, MOST_PIXELS = 1 << 20, WISHES = 14 };
+enum { GAP = 64, MOST_PIXELS = 1 << 20, MOST_SCRATCH = 1 << 28, WISHES = 14 };
 
 void *taken(struct arena *arena, size_t bytes) {
     size_t start = arena->used, size = (bytes + 63) & ~(size_t)63;
@@ -37,7 +37,7 @@ static int32_t answer(struct request request, int filling, const struct decoder 
         ASAN_UNPOISON_MEMORY_REGION(scratch, size);
         if (outcome != NO_ROOM && left) memcpy(left, scratch, sizeof *left);
         free(scratch);
-        if (outcome != NO_ROOM) return outcome;
+        if (outcome != NO_ROOM || request.scratch_needed > MOST_SCRATCH) return outcome;
         if (request.scratch_needed <= size) abort(); /* else the caller would ask for ever */
         size = request.scratch_needed;
     }

@@ -39,7 +39,7 @@ from tests.image.jpeg.streams import (
     segment,
     segments,
 )
-from tests.image.odd import exif_with_orientation, saved, srgb_profile, stored_as
+from tests.image.odd import exif_with_orientation, saved, stored_as
 from tests.image.test_native import detailed
 
 OVERSAMPLING = 1.3
@@ -72,7 +72,7 @@ def claimed_size(stream: bytes) -> Size:
     if frame is None:
         return SCENE.size
     height, width = struct.unpack(">HH", frame[1])
-    return width, height
+    return width or SCENE.width, height or SCENE.height
 
 
 def resized(stream: bytes, size: Size = (50, 40), box: Box | None = None, codec: Codec | None = None) -> Pixels | None:
@@ -258,6 +258,10 @@ def adobe(transform: int) -> bytes:
     return segment(0xEE, b"Adobe\0\x64\0\0\0\0" + bytes((transform,)))
 
 
+def profile_part(number: int, total: int, content: bytes = b"colours") -> bytes:
+    return segment(0xE2, b"ICC_PROFILE\0" + bytes((number, total)) + content)
+
+
 SAME: Mapping[str, Callable[[bytes], bytes]] = {
     "bytes after the end": lambda stream: stream + b"more \xff\xd8\xff\xd9",
     "comments and applications": lambda stream: before(stream, SOS, segment(0xFE, b"\xff\xd9") + segment(0xE5, b"")),
@@ -269,7 +273,8 @@ SAME: Mapping[str, Callable[[bytes], bytes]] = {
     "no JFIF": lambda stream: stream[:2] + stream[20:],
     "Adobe's YCbCr": lambda stream: inserted(stream, 2, adobe(1)),
     "short Adobe segment": lambda stream: inserted(stream, 2, segment(0xEE, b"Adobe\0\0\0\0\0\0")),
-    "profile": lambda stream: before(stream, DQT, segment(0xE2, b"ICC_PROFILE\0\1\1" + srgb_profile())),
+    "profile": lambda stream: before(stream, DQT, profile_part(1, 1)),
+    "profile in parts": lambda stream: before(stream, DQT, profile_part(1, 2) + profile_part(2, 2)),
 }
 
 
@@ -327,6 +332,11 @@ NOT_TAKEN: Mapping[str, bytes] = {
     "Adobe's RGB": inserted(PLAIN, 2, adobe(0)),
     "transform nobody knows": inserted(PLAIN[:2] + PLAIN[20:], 2, adobe(7)),
     "JFIF 2": changed(PLAIN, 11, b"\x02"),
+    "profile's part gone": before(PLAIN, SOS, profile_part(1, 2)),
+    "profile's part twice": before(PLAIN, SOS, profile_part(1, 2) + profile_part(1, 2)),
+    "profile of nought parts": before(PLAIN, SOS, profile_part(1, 0)),
+    "profile's parts at odds": before(PLAIN, SOS, profile_part(1, 2) + profile_part(2, 3)),
+    "profile of nothing": before(PLAIN, SOS, profile_part(1, 1, b"")),
     "two frames": before(PLAIN, SOS, PLAIN[slice(*place(PLAIN, SOF0))]),
     "no end": PLAIN[:-2],
     "no end but a marker's half": PLAIN[:-1],
@@ -357,8 +367,36 @@ def test_left_to_the_others(name: str) -> None:
 
 
 def test_a_size_other_than_asked_for() -> None:
-    for stored in ((231, 170), (230, 169), (170, 230), (0, 0)):
+    for stored in ((231, 170), (230, 169), (170, 230)):
         assert Codec().resized(PLAIN, stored, (0.0, 0.0, 100.0, 100.0), (50, 40), OVERSAMPLING) is None
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-0.5, 0.0, 230.0, 170.0),
+        (0.0, 0.0, 230.5, 170.0),
+        (0.0, 0.0, 230.0, 1e300),
+        (5.0, 5.0, 5.0, 9.0),
+        (9.0, 5.0, 5.0, 9.0),
+        (0.0, float("nan"), 230.0, 170.0),
+        (0.0, 0.0, float("inf"), 170.0),
+    ],
+)
+def test_boxes_that_are_none(box: Box) -> None:
+    with pytest.raises(ValueError, match="cannot make"):
+        resized(PLAIN, (5, 5), box)
+
+
+@pytest.mark.parametrize("size", [(0, 5), (5, -1), (5, 65_501), (2**32 + 1, 1)])
+def test_sizes_that_are_none(size: Size) -> None:
+    with pytest.raises(ValueError, match="cannot make"):
+        resized(PLAIN, size)
+
+
+def test_boxes_as_small_as_they_get() -> None:
+    for width in (1e-3, 1e-12, 5e-324):
+        assert farthest(taken(PLAIN, (3, 3), (0.0, 0.0, width, 1.0)), taken(PLAIN, (3, 3), (0.0, 0.0, 1e-3, 1.0))) <= 1
 
 
 def test_every_cut_is_noticed() -> None:

@@ -61,7 +61,8 @@ struct frame {
     int32_t width, height;
     int32_t components;
     struct component component[MAX_COMPONENTS];
-    int32_t transform; /* of the colours, as Adobe's segment numbers them */
+    int32_t transform;                    /* of the colours, as Adobe's segment numbers them */
+    int32_t profile_parts, profile_total; /* that have been seen, and that there are */
     int32_t h_max, v_max;
     int32_t mcu_columns, mcu_rows;
     uint16_t quantizers[4][COEFFICIENTS]; /* in zigzag order */
@@ -172,8 +173,9 @@ struct resampler {
 
 int make_resampler(struct arena *arena, struct resampler *resampler);
 
-/* `band`: columns 2i and 2i + 1 at band[8 * i], as `inverse_dct` leaves them; `rows` of its eight exist. */
-void push_band(struct resampler *resampler, const int32_t *band, int32_t rows);
+/* `band`: from `column` on, which is even; columns 2i and 2i + 1 of it at band[8 * i], as `inverse_dct` leaves them. `rows`
+   of its eight exist. */
+void push_band(struct resampler *resampler, const int32_t *band, int32_t column, int32_t rows);
 /* Rows of the source that nothing is made of. */
 void pass_band(struct resampler *resampler, int32_t rows);
 

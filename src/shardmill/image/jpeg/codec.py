@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shardmill.image.geometry import Box
+from shardmill.image.geometry import MAX_SIDE, Box
 from shardmill.image.jpeg.library import library
 
 _DONE: Final = 0
@@ -58,10 +58,18 @@ class Codec:
         Args:
             jpeg: The stream, baseline or extended Huffman, 8 bits, of one component or of Y, Cb and Cr.
             stored: Width and height that its header says, in pixels.
-            box: What is kept: left, top, right, bottom in pixels as stored; at least a pixel each way.
+            box: What is kept: left, top, right, bottom in pixels as stored.
             size: Width and height of the result.
             oversampling: Samples for one of the result, each way, that a coarser decode must leave.
+
+        Raises:
+            ValueError: the box is empty or not within the image, or the size is not one that a JPEG can have.
         """
+        left, top, right, bottom = box
+        # What the C relies on; false where a number is NaN.
+        within = 0 <= left < right <= stored[0] and 0 <= top < bottom <= stored[1]
+        if not within or not 0 < min(size) <= max(size) <= MAX_SIDE:
+            raise ValueError(f"cannot make {size} pixels of {box} of an image of {stored}")
         rgb = np.empty((size[1], size[0], 3), np.uint8)
         request = _Request(jpeg, len(jpeg), *box, oversampling, rgb.ctypes.data, 0, 0, 0, *stored, *size)
         scratch = self._scratch

@@ -78,14 +78,14 @@ int make_resampler(struct arena *arena, struct resampler *resampler) {
     return resampler->plane != NULL;
 }
 
-/* Eight results, from `x` on, of eight rows: [result][row]. */
-INLINE void narrowed(const struct filter *across, const int32_t *band, int32_t x, w8 *sums) {
+/* Eight results, from `x` on, of eight rows: [result][row]. `band` begins with `column`. */
+INLINE void narrowed(const struct filter *across, const int32_t *band, int32_t column, int32_t x, w8 *sums) {
     const int32_t pairs = across->pairs, *weights = across->weights + (ptrdiff_t)x * pairs;
     for (int half = 0; half < 8; half += 4) { /* as many sums as do not wait for each other */
         const int32_t *from[4];
         for (int i = 0; i < 4; i++) {
             sums[half + i] = (w8){0} + ONE / 2;
-            from[i] = band + (ptrdiff_t)(across->starts[x + half + i] / 2) * BLOCK;
+            from[i] = band + (ptrdiff_t)((across->starts[x + half + i] - column) / 2) * BLOCK;
         }
         for (int32_t p = 0; p < pairs; p++)
             for (int i = 0; i < 4; i++)
@@ -123,10 +123,10 @@ static void make_rows(struct resampler *resampler) {
         make_row(resampler, resampler->made++);
 }
 
-void push_band(struct resampler *resampler, const int32_t *band, int32_t rows) {
+void push_band(struct resampler *resampler, const int32_t *band, int32_t column, int32_t rows) {
     for (int32_t x = 0; x < resampler->across.length; x += 8) {
         w8 square[8];
-        narrowed(&resampler->across, band, x, square);
+        narrowed(&resampler->across, band, column, x, square);
         TRANSPOSE8(w8, square);
         for (int32_t y = 0; y < 8; y += 2) {
             int32_t place = (resampler->pushed + y) / 2 % resampler->ring_pairs;

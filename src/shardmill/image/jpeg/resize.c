@@ -4,14 +4,14 @@
 struct request {
     const uint8_t *data;
     uint64_t size;
-    double left, top, right, bottom; /* of what is kept, in pixels as stored */
+    double left, top, right, bottom; /* of what is kept, in pixels as stored; not empty and within the image */
     double oversampling;             /* a coarser decode must leave at least this many samples for one of the result */
     uint8_t *rgb;                    /* [result_height][result_width][3] */
     uint8_t *scratch;                /* aligned to 64 bytes */
     uint64_t scratch_size;
-    uint64_t scratch_needed; /* set where there was no room */
-    int32_t width, height;   /* as stored, which the stream must agree with */
-    int32_t result_width, result_height;
+    uint64_t scratch_needed;             /* set where there was no room */
+    int32_t width, height;               /* as stored, which the stream must agree with */
+    int32_t result_width, result_height; /* 1 to 65,500 */
 };
 
 /* A component on its way from blocks to a plane of the result. */
@@ -126,8 +126,8 @@ static void finish_bands(struct channel *channel, int32_t mcu_rows, int ended) {
             pass_band(resampler, rows);
             continue;
         }
-        ptrdiff_t inset = (ptrdiff_t)(channel->first_block * channel->samples / 2) * BLOCK;
-        push_band(resampler, channel->band[channel->bands % channel->component->v] - inset, rows);
+        push_band(resampler, channel->band[channel->bands % channel->component->v],
+                  channel->first_block * channel->samples, rows);
     }
 }
 

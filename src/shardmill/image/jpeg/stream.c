@@ -12,6 +12,7 @@ enum {
     DQT = 0xDB,
     DRI = 0xDD,
     APP0 = 0xE0,
+    APP2 = 0xE2,
     APP14 = 0xEE,
     APP15 = 0xEF,
     COM = 0xFE,
@@ -58,13 +59,20 @@ static enum outcome read_huffman_tables(struct segment segment, struct frame *fr
     return DONE;
 }
 
-/* What JFIF's and Adobe's segments say of the version and the colours. Version 1 alone is known to libjpeg-turbo. */
+/* What is said of the version, the colours and the profile, which libjpeg-turbo looks at too. */
 static enum outcome read_application(int marker, struct segment segment, struct frame *frame) {
-    ptrdiff_t length = segment.end - segment.at;
-    if (marker == APP0 && length >= 14 && !__builtin_memcmp(segment.at, "JFIF", 5)) /* T.871, 10.1 */
-        return segment.at[5] == 1 ? DONE : NOT_TAKEN;
-    if (marker == APP14 && length >= 12 && !__builtin_memcmp(segment.at, "Adobe", 5)) /* T.872, 6.5.3 */
-        frame->transform = segment.at[11];
+    const uint8_t *at = segment.at;
+    ptrdiff_t length = segment.end - at;
+    if (marker == APP0 && length >= 14 && !__builtin_memcmp(at, "JFIF", 5)) /* T.871, 10.1 */
+        return at[5] == 1 ? DONE : NOT_TAKEN;
+    if (marker == APP14 && length >= 12 && !__builtin_memcmp(at, "Adobe", 5)) /* T.872, 6.5.3 */
+        frame->transform = at[11];
+    if (marker == APP2 && length >= 14 && !__builtin_memcmp(at, "ICC_PROFILE", 12)) { /* ICC.1, B.4 */
+        int part = at[12], parts = at[13];
+        if (part != ++frame->profile_parts || (part > 1 && parts != frame->profile_total) || length == 14)
+            return NOT_TAKEN;
+        frame->profile_total = parts;
+    }
     return DONE;
 }
 
@@ -139,6 +147,7 @@ static enum outcome read_scan_header(struct segment segment, struct frame *frame
         if (!frame->quantizer_defined[component->quantizer]) return DAMAGED;
     }
     if (components == 3 && (frame->transform != YCBCR || are_rgb(frame->component))) return NOT_TAKEN;
+    if (frame->profile_parts != frame->profile_total) return NOT_TAKEN;
     const uint8_t *at = segment.end - 3;
     return at[0] == 0 && at[1] == COEFFICIENTS - 1 && at[2] == 0 ? DONE : NOT_TAKEN;
 }
