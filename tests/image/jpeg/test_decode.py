@@ -205,7 +205,8 @@ def test_hard_edges_at_the_extremes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stored", "size"), [((4001, 1), (2, 1)), ((1, 4001), (1, 3)), ((3000, 2), (1, 1)), ((2, 2), (1500, 2))]
+    ("stored", "size"),
+    [((4001, 1), (2, 1)), ((1, 4001), (1, 3)), ((3000, 2), (1, 1)), ((2, 2), (1500, 2)), ((65500, 8), (5, 8))],
 )
 def test_extreme_scales(stored: Size, size: Size) -> None:
     stream = saved(GRAY.resize(stored), "JPEG", quality=95)

@@ -3,7 +3,7 @@
    Samples have 6 bits behind the point and weights 14; two of each share a word, whose products one instruction adds. */
 #include "vectors.h"
 
-enum { WEIGHT_BITS = 14, ONE = 1 << WEIGHT_BITS, ABREAST = 4 /* vectors summed side by side */ };
+enum { WEIGHT_BITS = 14, ONE = 1 << WEIGHT_BITS, MUCH = ONE / 256, ABREAST = 4 /* vectors summed side by side */ };
 
 static int32_t rounded_up(int32_t length, int32_t unit) { return (length + unit - 1) / unit * unit; }
 
@@ -25,16 +25,28 @@ static inline f8 lanczos(f8 x) {
     return x < 3.0f ? value : zero;
 }
 
+static inline int16_t to_nearest(float x) { return (int16_t)(x < 0 ? x - 0.5f : x + 0.5f); }
+
 /* `weights` in whole numbers that add up to ONE, so that an even area stays what it is. */
 static void quantize(const float *weights, int32_t taps, int16_t *whole) {
     float sum = 0;
     for (int32_t t = 0; t < taps; t++) sum += weights[t];
     int32_t left = ONE, largest = 0;
     for (int32_t t = 0; t < taps; t++) {
-        float scaled = weights[t] / sum * ONE;
-        whole[t] = (int16_t)(scaled < 0 ? scaled - 0.5f : scaled + 0.5f);
+        whole[t] = to_nearest(weights[t] / sum * ONE);
         left -= whole[t];
         if (whole[t] > whole[largest]) largest = t;
+    }
+    if (left > MUCH || left < -MUCH) { /* of thousands of weights, all small: each hands on what its rounding leaves */
+        float carried = 0;
+        left = ONE;
+        for (int32_t t = 0; t < taps; t++) {
+            if (weights[t] == 0) continue; /* behind the end of the source */
+            float exact = weights[t] / sum * ONE + carried;
+            whole[t] = to_nearest(exact);
+            carried = exact - whole[t];
+            left -= whole[t];
+        }
     }
     whole[largest] = (int16_t)(whole[largest] + left);
 }
