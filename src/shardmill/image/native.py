@@ -12,7 +12,6 @@ from importlib.metadata import version
 from typing import Final
 
 import numpy as np
-import simplejpeg
 from cykooz_resizer import CropBox, FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
 from numpy.typing import NDArray
 
@@ -81,7 +80,7 @@ class NativeTransform:
         pixels = resized.pixels
         jpeg = passed_through(image, intake, resized.facts, self._spec)
         if jpeg is None:
-            jpeg = simplejpeg.encode_jpeg(pixels, quality=self._spec.quality, colorsubsampling=self._spec.chroma)
+            jpeg = self._codec.encoded(pixels, self._spec.quality, self._spec.chroma)
         return Encoded(
             jpeg=jpeg,
             width=intake.geometry.width,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shardmill.image.base import Chroma
 from shardmill.image.geometry import MAX_SIDE, Box
 from shardmill.image.jpeg.library import library
 
@@ -17,6 +19,9 @@ _ALIGNMENT: Final = 64
 _FIRST_SCRATCH: Final = 2**20
 _KEPT_SCRATCH: Final = 48 * 2**20
 """Bytes; an image that needs more gets memory of its own."""
+
+_LUMINANCE_SAMPLES: Final[Mapping[Chroma, tuple[int, int]]] = {"444": (1, 1), "422": (2, 1), "420": (2, 2)}
+"""For one of each chroma component, across and down."""
 
 
 class _Request(ctypes.Structure):
@@ -41,12 +46,30 @@ class _Request(ctypes.Structure):
     )
 
 
+class _Encoding(ctypes.Structure):
+    """`struct encoding` of encode.c."""
+
+    _fields_ = (
+        ("rgb", ctypes.c_void_p),
+        ("jpeg", ctypes.c_void_p),
+        ("room", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+        ("width", ctypes.c_int32),
+        ("height", ctypes.c_int32),
+        ("quality", ctypes.c_int32),
+        ("h", ctypes.c_int32),
+        ("v", ctypes.c_int32),
+    )
+
+
 class Codec:
-    """Decodes and resizes in one go. Holds scratch memory, so that one thread at a time may use it."""
+    """Decodes and resizes in one go, and encodes. Holds scratch memory, so that one thread at a time may use it."""
 
     def __init__(self) -> None:
         self._resize = library().shardmill_jpeg_resize
         self._scratch = _scratch(_FIRST_SCRATCH)
+        self._encode = library().shardmill_jpeg_encode
+        self._jpeg = np.empty(_FIRST_SCRATCH, np.uint8)
 
     def resized(
         self, jpeg: bytes, stored: tuple[int, int], box: Box, size: tuple[int, int], oversampling: float
@@ -81,6 +104,32 @@ class Codec:
             scratch = _scratch(max(request.scratch_needed, 2 * scratch.size))
             if scratch.size <= _KEPT_SCRATCH:
                 self._scratch = scratch
+
+    def encoded(self, pixels: NDArray[np.uint8], quality: int, chroma: Chroma) -> bytes:
+        """A baseline JPEG in a JFIF file; the same bytes on every machine.
+
+        Args:
+            pixels: Shape (height, width, 3) RGB, 1 to 65500 a side.
+            quality: 1 to 100, as the library of the Independent JPEG Group counts it.
+            chroma: Subsampling.
+
+        Raises:
+            ValueError: there is no such JPEG.
+        """
+        pixels = np.ascontiguousarray(pixels, np.uint8)
+        height, width, _ = pixels.shape
+        encoding = _Encoding(pixels.ctypes.data, 0, 0, 0, width, height, quality, *_LUMINANCE_SAMPLES[chroma])
+        jpeg = self._jpeg
+        while True:
+            encoding.jpeg, encoding.room = jpeg.ctypes.data, jpeg.size
+            outcome = self._encode(ctypes.byref(encoding))
+            if outcome == _DONE:
+                return jpeg[: encoding.size].tobytes()
+            if outcome != _NO_ROOM:
+                raise ValueError(f"no JPEG has {width}x{height} pixels at quality {quality}")
+            jpeg = np.empty(encoding.size, np.uint8)
+            if jpeg.size <= _KEPT_SCRATCH:
+                self._jpeg = jpeg
 
 
 def _scratch(size: int) -> NDArray[np.uint8]:
