@@ -128,6 +128,9 @@ int32_t read_dc(struct bits *bits, const struct huffman *table);
    over. Whether there were any, or -1 for damage. */
 int read_ac(struct bits *bits, const struct huffman *table, int last, int16_t *block);
 
+/* All AC coefficients of a block; 0 for damage. */
+int pass_ac(struct bits *bits, const struct huffman *table);
+
 /* --- inverse DCT -------------------------------------------------------------------------------------------------- */
 
 /* Factors of the coefficients, in the order of their storage, for `inverse_dct` at `samples` (1, 2, 4, 8) a side. */

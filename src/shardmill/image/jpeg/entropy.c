@@ -198,7 +198,7 @@ INLINE int read_symbol(struct bits *bits, const struct huffman *table, uint64_t 
 }
 
 /* From coefficient k on to the end of the block; 1, or -1 for damage. */
-static int skip_rest(struct bits *given, const struct huffman *table, uint64_t k) {
+INLINE int skip_rest(struct bits *given, const struct huffman *table, uint64_t k) {
     struct bits bits = *given;
     int16_t ignored[BLOCK_ROOM];
     int ended = 0;
@@ -231,6 +231,8 @@ static __attribute__((noinline)) int read_carefully(struct bits *given, const st
     *given = bits;
     return ended;
 }
+
+int pass_ac(struct bits *bits, const struct huffman *table) { return skip_rest(bits, table, 1) > 0; }
 
 int read_ac(struct bits *given, const struct huffman *table, int last, int16_t *block) {
     struct bits bits = *given;

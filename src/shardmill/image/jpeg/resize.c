@@ -99,17 +99,21 @@ static enum outcome read_block(struct bits *bits, struct channel *channel, int32
     if (channel->prediction < INT16_MIN || channel->prediction > INT16_MAX) return DAMAGED;
     int needed = column >= channel->first_block && column < channel->end_block && row >= channel->first_block_row &&
                  row < channel->end_block_row;
+    int32_t samples = channel->samples, x = 0, *place = NULL;
+    if (needed) {
+        int32_t line = row * samples;
+        x = (column - channel->first_block) * samples;
+        place = channel->band[line / BLOCK % channel->component->v] + x / 2 * BLOCK + line % BLOCK;
+    }
+    if (samples == 1) {
+        if (needed) ((int16_t *)place)[x & 1] = mean_sample(channel->prediction, channel->factors);
+        return pass_ac(bits, channel->ac) ? DONE : DAMAGED;
+    }
     _Alignas(64) int16_t block[BLOCK_ROOM];
     if (needed) __builtin_memset(block, 0, COEFFICIENTS * sizeof *block);
     int lively = read_ac(bits, channel->ac, channel->last, block);
     if (lively < 0) return DAMAGED;
     if (!needed) return DONE;
-    int32_t samples = channel->samples, line = row * samples, x = (column - channel->first_block) * samples;
-    int32_t *place = channel->band[line / BLOCK % channel->component->v] + x / 2 * BLOCK + line % BLOCK;
-    if (samples == 1) {
-        ((int16_t *)place)[x & 1] = mean_sample(channel->prediction, channel->factors);
-        return DONE;
-    }
     block[0] = (int16_t)channel->prediction;
     inverse_dct(block, !lively, channel->factors, samples, place);
     return DONE;
