@@ -75,19 +75,38 @@ struct frame {
 
 enum outcome read_frame(const uint8_t *data, size_t size, struct frame *frame);
 
-/* Entropy-coded data without its stuffing. Segment i, between two restart markers, ends before byte ends[i]. */
-struct scan {
-    uint8_t *bytes;
-    size_t size;
-    uint32_t *ends;
-    size_t segments;
+/* --- scan: entropy-coded data ------------------------------------------------------------------------------------- */
+
+struct bits {
+    uint64_t window; /* the next bits, from the top */
+    uint64_t count;  /* of them that are there, in the low 6 bits; the others mean nothing */
+    const uint8_t *at;
 };
 
 enum {
-    SCAN_MARGIN = 4096, /* zeros behind the data: more than an MCU can read past it */
+    SCAN_ROOM = 1 << 16, /* in the second cache */
+    SCAN_MARGIN = 2304,  /* more than an MCU has, or can read past the end of the data */
+    RST0 = 0xD0,
+    EOI = 0xD9,
+    GOES_ON = -1,
+    CUT_SHORT = -2,
 };
 
-enum outcome unstuff(const struct frame *frame, struct arena *arena, struct scan *scan);
+/* Data on its way from the file to `struct bits`, a segment after another. */
+struct scan {
+    const uint8_t *at, *end; /* of the file, what is left */
+    uint8_t *bytes;          /* [SCAN_ROOM + SCAN_MARGIN] without stuffing */
+    uint8_t *filled;         /* end of what is there */
+    const uint8_t *low;      /* from here on, the next MCU may not be there whole */
+    int marker;              /* that ends the segment, if it is there up to its end */
+};
+
+/* The segment at `scan->at`; 0 if the file ends in it, as far as it is seen. */
+int start_segment(struct scan *scan, struct bits *bits);
+/* What follows, for bits that have passed `scan->low`; 0 if nothing does and the segment has been read past its end. */
+int more(struct scan *scan, struct bits *bits);
+/* Whether the segment has been read up to its last byte and `marker` ends it. */
+int ends_with(struct scan *scan, struct bits *bits, int marker);
 
 /* --- entropy: Huffman codes --------------------------------------------------------------------------------------- */
 
@@ -107,20 +126,10 @@ struct huffman {
     uint16_t skips[1 << SKIP_BITS];
 };
 
-struct bits {
-    uint64_t window; /* the next bits, from the top */
-    uint64_t count;  /* of them that are there, in the low 6 bits; the others mean nothing */
-    const uint8_t *at;
-};
-
 /* `table` stays as it is if it was built of the same codes before; zeros count as never built. */
 enum outcome build_huffman(const struct huffman_spec *spec, int is_dc, struct huffman *table);
 /* For an AC table of which much will be passed over. */
 void build_skips(struct huffman *table);
-
-void start_bits(struct bits *bits, const uint8_t *at);
-/* Whether what was read since `start` ends in the last byte before `end`. */
-int ends_at(const struct bits *bits, const uint8_t *end);
 
 /* The difference of a DC coefficient; INT32_MIN for a code that does not exist. */
 int32_t read_dc(struct bits *bits, const struct huffman *table);

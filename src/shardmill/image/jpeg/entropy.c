@@ -44,17 +44,6 @@ INLINE void drop(struct bits *bits, uint64_t count) {
     bits->count -= count;
 }
 
-void start_bits(struct bits *bits, const uint8_t *at) {
-    bits->window = 0;
-    bits->count = 0;
-    bits->at = at;
-}
-
-int ends_at(const struct bits *bits, const uint8_t *end) {
-    int64_t left = (end - bits->at) * 8 + (int64_t)(bits->count & LENGTH_MASK);
-    return left >= 0 && left < 8;
-}
-
 static struct symbol parted(int code, int is_dc, int length) {
     return is_dc ? (struct symbol){0, code, length} : (struct symbol){code >> 4, code & NIBBLE, length};
 }

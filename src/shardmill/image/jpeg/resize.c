@@ -135,35 +135,37 @@ static void finish_bands(struct channel *channel, int32_t mcu_rows, int ended) {
     }
 }
 
+static enum outcome read_mcu(struct decoder *decoder, struct bits *bits, int32_t column, int32_t row) {
+    for (int32_t i = 0; i < decoder->frame.components; i++) {
+        struct channel *channel = &decoder->channels[i];
+        int32_t h = channel->component->h, v = channel->component->v;
+        for (int32_t y = 0; y < v; y++)
+            for (int32_t x = 0; x < h; x++)
+                if (read_block(bits, channel, column * h + x, row * v + y) != DONE) return DAMAGED;
+    }
+    return DONE;
+}
+
 static enum outcome decode(struct decoder *decoder) {
     const struct frame *frame = &decoder->frame;
-    const struct scan *scan = &decoder->scan;
-    const uint8_t *limit = scan->bytes + scan->size + sizeof(uint64_t);
+    struct scan *scan = &decoder->scan;
     struct bits bits;
-    start_bits(&bits, scan->bytes);
-    size_t segment = 0;
-    int32_t until_restart = frame->restart_interval;
-    for (int32_t mcu_row = 0; mcu_row < frame->mcu_rows; mcu_row++) {
-        for (int32_t mcu = 0; mcu < frame->mcu_columns; mcu++) {
+    if (!start_segment(scan, &bits)) return DAMAGED;
+    int32_t restarts = 0, until_restart = frame->restart_interval;
+    for (int32_t row = 0; row < frame->mcu_rows; row++) {
+        for (int32_t column = 0; column < frame->mcu_columns; column++) {
             if (frame->restart_interval && until_restart-- == 0) {
-                if (!ends_at(&bits, scan->bytes + scan->ends[segment])) return DAMAGED;
-                start_bits(&bits, scan->bytes + scan->ends[segment++]);
+                if (!ends_with(scan, &bits, RST0 + (restarts++ & 7)) || !start_segment(scan, &bits)) return DAMAGED;
                 until_restart = frame->restart_interval - 1;
                 for (int32_t i = 0; i < frame->components; i++) decoder->channels[i].prediction = 0;
             }
-            for (int32_t i = 0; i < frame->components; i++) {
-                struct channel *channel = &decoder->channels[i];
-                int32_t h = channel->component->h, v = channel->component->v;
-                for (int32_t y = 0; y < v; y++)
-                    for (int32_t x = 0; x < h; x++)
-                        if (read_block(&bits, channel, mcu * h + x, mcu_row * v + y) != DONE) return DAMAGED;
-            }
-            if (UNLIKELY(bits.at > limit)) return DAMAGED;
+            if (UNLIKELY(bits.at > scan->low) && !more(scan, &bits)) return DAMAGED;
+            if (read_mcu(decoder, &bits, column, row) != DONE) return DAMAGED;
         }
         for (int32_t i = 0; i < frame->components; i++)
-            finish_bands(&decoder->channels[i], mcu_row + 1, mcu_row + 1 == frame->mcu_rows);
+            finish_bands(&decoder->channels[i], row + 1, row + 1 == frame->mcu_rows);
     }
-    return ends_at(&bits, scan->bytes + scan->ends[segment]) ? DONE : DAMAGED;
+    return ends_with(scan, &bits, EOI) ? DONE : DAMAGED;
 }
 
 static enum outcome resize(const struct request *request, struct arena *arena) {
@@ -173,8 +175,9 @@ static enum outcome resize(const struct request *request, struct arena *arena) {
     enum outcome outcome = read_frame(request->data, request->size, frame);
     if (outcome != DONE) return outcome;
     if (frame->width != request->width || frame->height != request->height) return NOT_TAKEN;
-    outcome = unstuff(frame, arena, &decoder->scan);
-    if (outcome != DONE && outcome != NO_ROOM) return outcome;
+    decoder->scan = (struct scan){.at = frame->scan, .end = frame->scan + frame->scan_size};
+    decoder->scan.bytes = taken(arena, SCAN_ROOM + SCAN_MARGIN);
+    if (decoder->scan.bytes == NULL) outcome = NO_ROOM;
     for (int32_t i = 0; i < frame->components; i++)
         if (prepare_channel(request, decoder, arena, i) == NO_ROOM) outcome = NO_ROOM;
     if (outcome != DONE) return outcome;

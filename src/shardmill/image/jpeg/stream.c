@@ -5,9 +5,7 @@ enum {
     SOF0 = 0xC0, /* baseline */
     SOF1 = 0xC1, /* extended sequential, Huffman coded */
     DHT = 0xC4,
-    RST0 = 0xD0,
     SOI = 0xD8,
-    EOI = 0xD9,
     SOS = 0xDA,
     DQT = 0xDB,
     DRI = 0xDD,
@@ -185,52 +183,4 @@ enum outcome read_frame(const uint8_t *data, size_t size, struct frame *frame) {
             return NOT_TAKEN;
         if (outcome != DONE) return outcome;
     }
-}
-
-typedef uint8_t u32x8 __attribute__((vector_size(32)));
-typedef int64_t i4 __attribute__((vector_size(32)));
-
-/* Whether any of 32 bytes is 0xFF. */
-static inline int has_marker(const uint8_t *at) {
-    u32x8 bytes;
-    __builtin_memcpy(&bytes, at, sizeof bytes);
-    i4 found = (i4)(bytes == 0xFF);
-    return (found[0] | found[1] | found[2] | found[3]) != 0;
-}
-
-enum outcome unstuff(const struct frame *frame, struct arena *arena, struct scan *scan) {
-    int64_t mcus = (int64_t)frame->mcu_columns * frame->mcu_rows;
-    size_t segments = frame->restart_interval ? (size_t)((mcus - 1) / frame->restart_interval) + 1 : 1;
-    if (segments > frame->scan_size / 2 || frame->scan_size > UINT32_MAX) return DAMAGED; /* a marker ends each */
-    scan->bytes = taken(arena, frame->scan_size + SCAN_MARGIN);
-    scan->ends = taken(arena, segments * sizeof *scan->ends);
-    if (scan->bytes == NULL || scan->ends == NULL) return NO_ROOM;
-    scan->segments = 0;
-    const uint8_t *at = frame->scan, *end = at + frame->scan_size;
-    uint8_t *to = scan->bytes;
-    for (;;) {
-        while (end - at >= 32 && !has_marker(at)) {
-            __builtin_memcpy(to, at, 32);
-            at += 32;
-            to += 32;
-        }
-        while (at < end && *at != 0xFF) *to++ = *at++;
-        if (end - at < 2) return DAMAGED;
-        int marker = at[1];
-        at += 2;
-        if (marker == 0) {
-            *to++ = 0xFF;
-            continue;
-        }
-        if (scan->segments == segments) return DAMAGED;
-        scan->ends[scan->segments] = (uint32_t)(to - scan->bytes);
-        if (marker == EOI) break;
-        if (marker != RST0 + (int)(scan->segments & 7)) return NOT_TAKEN; /* more scans, or a restart out of turn */
-        scan->segments++;
-    }
-    scan->segments++;
-    scan->size = (size_t)(to - scan->bytes);
-    if (scan->segments != segments) return DAMAGED;
-    __builtin_memset(to, 0, SCAN_MARGIN);
-    return DONE;
 }
