@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
@@ -130,6 +131,15 @@ def test_smaller_from_a_coarser_decode(times: float, chroma: str) -> None:
     stream = saved(scene.convert("L"), "JPEG") if chroma == "gray" else with_chroma(scene, chroma)
     size = max(1, round(610 / times)), max(1, round(490 / times))
     assert psnr(taken(stream, size), reference(stream, size)) > 38
+
+
+@pytest.mark.parametrize("chroma", CHROMA)
+def test_flat_colours(chroma: str) -> None:
+    levels = (0, 60, 128, 255)
+    for colour in itertools.product(levels, levels, levels):
+        stream = with_chroma(Image.new("RGB", (33, 17), colour), chroma, 100)
+        for size in ((33, 17), (7, 5), (2, 1)):
+            assert farthest(taken(stream, size), reference(stream, size)) <= 1
 
 
 @pytest.mark.parametrize("quality", range(1, 101, 9))
@@ -311,12 +321,13 @@ NOT_TAKEN: Mapping[str, bytes] = {
     "two bytes": b"\xff\xd8",
     "progressive": saved(SCENE, "JPEG", progressive=True),
     "four inks": saved(SCENE.convert("CMYK"), "JPEG"),
+    "progressive by its name alone": changed(PLAIN, place(PLAIN, SOF0)[0] + 1, b"\xc2"),
     "arithmetic": changed(PLAIN, place(PLAIN, SOF0)[0] + 1, b"\xc9"),
     "lossless": changed(PLAIN, place(PLAIN, SOF0)[0] + 1, b"\xc3"),
     "twelve bits": header_changed(PLAIN, 4, b"\x0c"),
     "height by DNL": header_changed(PLAIN, 5, b"\0\0")[:-2] + segment(DNL, b"\0\xaa") + EOI,
     "no width": header_changed(PLAIN, 7, b"\0\0"),
-    "wider than libjpeg-turbo allows": header_changed(PLAIN, 7, b"\xff\xde"),
+    "wider than libjpeg-turbo allows": header_changed(saved(GRAY.resize((65500, 1)), "JPEG"), 7, b"\xff\xe0"),
     "two components": Hand(40, 30, [Component(), Component()]).stream(),
     "factor of three": Hand(40, 30, [Component((3, 1)), Component(), Component()]).stream(),
     "factor of none": header_changed(PLAIN, 11, b"\x02"),
@@ -364,7 +375,7 @@ NOT_TAKEN: Mapping[str, bytes] = {
 def test_left_to_the_others(name: str) -> None:
     stream = NOT_TAKEN[name]
     assert resized(stream) is None
-    assert resized(stream, box=(0.0, 0.0, 20.0, 20.0)) is None
+    assert resized(stream, box=(0.0, 0.0, 20.0, 1.0)) is None
 
 
 def test_a_size_other_than_asked_for() -> None:

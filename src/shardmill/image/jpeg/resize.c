@@ -78,8 +78,7 @@ static enum outcome prepare_channel(const struct request *request, struct decode
                             request->result_height, &resampler->down);
     }
     if (!room) return NO_ROOM;
-    channel->first_block =
-        first_needed(&resampler->across) / channel->samples & ~1; /* its first column begins a pair */
+    channel->first_block = first_needed(&resampler->across) / channel->samples; /* begins a pair, as `starts` do */
     channel->end_block = (end_needed(&resampler->across) - 1) / channel->samples + 1;
     channel->first_block_row = first_needed(&resampler->down) / channel->samples;
     channel->end_block_row = (end_needed(&resampler->down) - 1) / channel->samples + 1;
