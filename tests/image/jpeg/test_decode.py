@@ -223,6 +223,19 @@ def test_extreme_scales(stored: Size, size: Size) -> None:
     assert farthest(taken(stream, size), reference(stream, size)) <= 2
 
 
+@pytest.mark.parametrize("restart", [0, 1, 40, 2000])
+@pytest.mark.parametrize("quality", [60, 100])
+def test_streams_longer_than_what_is_held_of_them(restart: int, quality: int) -> None:
+    noise = np.random.default_rng(5).integers(0, 256, (333, 517), np.uint8)
+    stream = saved(Image.fromarray(noise), "JPEG", quality=quality, restart_marker_blocks=restart)
+    assert len(stream) > 2**16
+    assert farthest(taken(stream, (517, 333)), reference(stream, (517, 333))) <= 2
+    codec = Codec()
+    for length in (2**16, len(stream) // 2, len(stream) - 3000, len(stream) - 3):
+        assert resized(stream[:length] + EOI, codec=codec) is None
+    assert resized(stream[:-2] + bytes(70_000) + EOI, codec=codec) is None
+
+
 # --- through the transform ------------------------------------------------------------------------------------------
 
 
