@@ -20,6 +20,7 @@ from shardmill.image.fingerprint import transform_fingerprint
 from shardmill.image.geometry import Box
 from shardmill.image.intake import Intake, passed_through, take_in
 from shardmill.image.jpeg.codec import Codec
+from shardmill.image.jpeg.library import codec_version
 from shardmill.image.libjpeg import decode
 from shardmill.image.normalise import normalise
 from shardmill.image.orientation import stored_box, swaps_sides, upright
@@ -53,7 +54,8 @@ class NativeTransform:
 
     def fingerprint(self) -> str:
         """See `Transform`."""
-        return transform_fingerprint("native", NativeTransform, {"cykooz-resizer": version("cykooz-resizer")})
+        versions = {"codec": codec_version(), "cykooz-resizer": version("cykooz-resizer")}
+        return transform_fingerprint("native", NativeTransform, versions)
 
     def run(self, images: Iterable[bytes]) -> Iterator[Outcome]:
         """See `Transform`."""
