@@ -19,6 +19,7 @@ struct channel {
     const struct component *component;
     const struct huffman *dc, *ac;
     float factors[COEFFICIENTS];
+    double across, down;            /* its samples for one of the image */
     int32_t samples;                /* of a block's side that are made: 1, 2, 4 or 8 */
     int32_t last;                   /* coefficient that this needs, in zigzag order */
     int32_t rows;                   /* of the component at this size */
@@ -45,50 +46,59 @@ static int32_t samples_needed(const struct component *component, double scale) {
     return BLOCK;
 }
 
+/* The part of the component, at the size it is decoded, that becomes the result. */
+static int make_filters(const struct request *request, struct decoder *decoder, struct arena *arena, int32_t index) {
+    struct channel *channel = &decoder->channels[index], *before = channel - 1;
+    const struct component *component = channel->component;
+    struct filter *across = &channel->resampler.across, *down = &channel->resampler.down;
+    if (index > 0 && before->component->h == component->h && before->component->v == component->v) {
+        *across = before->resampler.across; /* all that they depend on is the same */
+        *down = before->resampler.down;
+        return across->weights && down->weights;
+    }
+    double x = channel->across * channel->samples / BLOCK, y = channel->down * channel->samples / BLOCK;
+    int32_t columns = (component->width * channel->samples + BLOCK - 1) / BLOCK;
+    int room = make_filter(arena, request->left * x, request->right * x, columns, request->result_width, across);
+    room &= make_filter(arena, request->top * y, request->bottom * y, channel->rows, request->result_height, down);
+    return room;
+}
+
+/* Which blocks the result needs, and room for them, a band for each row of blocks in an MCU. */
+static int make_bands(struct channel *channel, struct arena *arena) {
+    const struct filter *across = &channel->resampler.across, *down = &channel->resampler.down;
+    int32_t samples = channel->samples;
+    channel->first_block = first_needed(across) / samples; /* begins a pair, as `starts` do */
+    channel->end_block = (end_needed(across) - 1) / samples + 1;
+    channel->first_block_row = first_needed(down) / samples;
+    channel->end_block_row = (end_needed(down) - 1) / samples + 1;
+    int32_t read = across->starts[across->length - 1] + 2 * across->pairs, made = channel->end_block * samples;
+    int32_t columns = (read > made ? read : made) - channel->first_block * samples;
+    for (int32_t i = 0; i < channel->component->v; i++)
+        channel->band[i] = taken(arena, (size_t)((columns + 1) / 2) * BLOCK * sizeof(int32_t));
+    return channel->band[channel->component->v - 1] != NULL;
+}
+
 static enum outcome prepare_channel(const struct request *request, struct decoder *decoder, struct arena *arena,
                                     int32_t index) {
-    static const uint8_t last_of[9] = {[1] = 0, [2] = 4, [4] = 24, [8] = 63};
-    struct frame *frame = &decoder->frame;
+    static const uint8_t last_of[BLOCK + 1] = {[1] = 0, [2] = 4, [4] = 24, [8] = 63};
+    const struct frame *frame = &decoder->frame;
+    const struct component *component = &frame->component[index];
     struct channel *channel = &decoder->channels[index];
-    struct component *component = &frame->component[index];
-    double across = (double)component->h / frame->h_max, down = (double)component->v / frame->v_max;
-    double scale_x = request->result_width / ((request->right - request->left) * across);
-    double scale_y = request->result_height / ((request->bottom - request->top) * down);
     channel->component = component;
     channel->dc = &decoder->dc[component->dc];
     channel->ac = &decoder->ac[component->ac];
+    channel->across = (double)component->h / frame->h_max;
+    channel->down = (double)component->v / frame->v_max;
+    double scale_x = request->result_width / ((request->right - request->left) * channel->across);
+    double scale_y = request->result_height / ((request->bottom - request->top) * channel->down);
     channel->samples = samples_needed(component, request->oversampling * (scale_x > scale_y ? scale_x : scale_y));
     channel->last = last_of[channel->samples];
-    scale_quantizer(frame->quantizers[component->quantizer], channel->samples, channel->factors);
+    channel->rows = (component->height * channel->samples + BLOCK - 1) / BLOCK;
     channel->prediction = channel->bands = 0;
-    double share = channel->samples / 8.0;
-    int32_t columns = (component->width * channel->samples + 7) / 8;
-    channel->rows = (component->height * channel->samples + 7) / 8;
-    struct resampler *resampler = &channel->resampler;
-    const struct channel *before = channel - 1;
-    int room = 1;
-    if (index > 0 && before->component->h == component->h && before->component->v == component->v) { /* all else too */
-        resampler->across = before->resampler.across;
-        resampler->down = before->resampler.down;
-        room = resampler->across.weights && resampler->down.weights;
-    } else {
-        room = make_filter(arena, request->left * across * share, request->right * across * share, columns,
-                           request->result_width, &resampler->across);
-        room &= make_filter(arena, request->top * down * share, request->bottom * down * share, channel->rows,
-                            request->result_height, &resampler->down);
-    }
-    if (!room) return NO_ROOM;
-    channel->first_block = first_needed(&resampler->across) / channel->samples; /* begins a pair, as `starts` do */
-    channel->end_block = (end_needed(&resampler->across) - 1) / channel->samples + 1;
-    channel->first_block_row = first_needed(&resampler->down) / channel->samples;
-    channel->end_block_row = (end_needed(&resampler->down) - 1) / channel->samples + 1;
-    room = make_resampler(arena, resampler);
-    size_t columns_read = (size_t)(resampler->across.starts[request->result_width - 1] + 2 * resampler->across.pairs);
-    size_t columns_made = (size_t)(channel->end_block * channel->samples);
-    size_t pairs = ((columns_read > columns_made ? columns_read : columns_made) + 1) / 2;
-    pairs -= (size_t)(channel->first_block * channel->samples / 2);
-    for (int32_t i = 0; i < component->v; i++) channel->band[i] = taken(arena, pairs * BLOCK * sizeof(int32_t));
-    return room && channel->band[component->v - 1] ? DONE : NO_ROOM;
+    scale_quantizer(frame->quantizers[component->quantizer], channel->samples, channel->factors);
+    if (!make_filters(request, decoder, arena, index)) return NO_ROOM;
+    int room = make_resampler(arena, &channel->resampler);
+    return make_bands(channel, arena) && room ? DONE : NO_ROOM;
 }
 
 static enum outcome read_block(struct bits *bits, struct channel *channel, int32_t column, int32_t row) {
