@@ -190,16 +190,11 @@ static enum outcome resize(const struct request *request, struct arena *arena) {
     for (int32_t i = 0; i < frame->components; i++)
         if (prepare_channel(request, decoder, arena, i) == NO_ROOM) outcome = NO_ROOM;
     if (outcome != DONE) return outcome;
-    unsigned dc_built = 0, ac_built = 0;
     for (int32_t i = 0; i < frame->components; i++) {
         int dc = frame->component[i].dc, ac = frame->component[i].ac;
-        if (!(dc_built >> dc & 1)) outcome = build_huffman(&frame->dc[dc], 1, &decoder->dc[dc]);
-        if (outcome != DONE) return outcome;
-        if (!(ac_built >> ac & 1)) outcome = build_huffman(&frame->ac[ac], 0, &decoder->ac[ac]);
-        if (outcome != DONE) return outcome;
+        if ((outcome = build_huffman(&frame->dc[dc], 1, &decoder->dc[dc])) != DONE) return outcome;
+        if ((outcome = build_huffman(&frame->ac[ac], 0, &decoder->ac[ac])) != DONE) return outcome;
         if (decoder->channels[i].last < COEFFICIENTS - 1) build_skips(&decoder->ac[ac]);
-        dc_built |= 1u << dc;
-        ac_built |= 1u << ac;
     }
     return decode(decoder);
 }
