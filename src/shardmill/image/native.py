@@ -25,7 +25,6 @@ from shardmill.image.libjpeg import decode
 from shardmill.image.normalise import normalise
 from shardmill.image.orientation import stored_box, swaps_sides, upright
 from shardmill.image.profile import to_srgb
-from shardmill.image.sums import sums_of
 
 _OVERSAMPLING: Final = 1.3  # of the coarse decode over the result: below it the 5th percentile of PSNR falls to 35 dB
 _SUPPORT: Final = 3  # of Lanczos: result pixels that the filter reaches to each side
@@ -89,7 +88,7 @@ class NativeTransform:
             height=intake.geometry.height,
             source=resized.facts,
             crop=intake.geometry.crop,
-            sums=sums_of(pixels[::4, ::4]),
+            sums=self._codec.sums(pixels),
             exif=intake.exif if self._spec.keep_exif else None,
         )
 

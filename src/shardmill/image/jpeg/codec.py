@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from shardmill.image.base import Chroma
+from shardmill.image.base import Chroma, PixelSums
 from shardmill.image.geometry import MAX_SIDE, Box
 from shardmill.image.jpeg.library import library
 
@@ -63,12 +63,13 @@ class _Encoding(ctypes.Structure):
 
 
 class Codec:
-    """Decodes and resizes in one go, and encodes. Holds scratch memory, so that one thread at a time may use it."""
+    """Decodes and resizes in one go, adds up, and encodes. Holds scratch memory, so that one thread at a time may use it."""
 
     def __init__(self) -> None:
         self._resize = library().shardmill_jpeg_resize
         self._scratch = _scratch(_FIRST_SCRATCH)
         self._encode = library().shardmill_jpeg_encode
+        self._sum = library().shardmill_pixel_sums
         self._jpeg = np.empty(_FIRST_SCRATCH, np.uint8)
 
     def resized(
@@ -130,6 +131,15 @@ class Codec:
             jpeg = np.empty(encoding.size, np.uint8)
             if jpeg.size <= _KEPT_SCRATCH:
                 self._jpeg = jpeg
+
+    def sums(self, pixels: NDArray[np.uint8]) -> PixelSums:
+        """What `sums_of` gives for every fourth row and column of `pixels`, shape (height, width, 3), in a fifth of the time."""
+        pixels = np.ascontiguousarray(pixels, np.uint8)
+        height, width, _ = pixels.shape
+        sums = (ctypes.c_uint64 * 6)()
+        self._sum(ctypes.c_void_p(pixels.ctypes.data), width, height, sums)
+        red, green, blue, red2, green2, blue2 = sums
+        return PixelSums(-(-height // 4) * -(-width // 4), (red, green, blue), (red2, green2, blue2))
 
 
 def _scratch(size: int) -> NDArray[np.uint8]:

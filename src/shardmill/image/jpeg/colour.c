@@ -1,4 +1,4 @@
-/* YCbCr to RGB as JFIF has it (ITU-T T.871, section 7). */
+/* YCbCr to RGB as JFIF has it (ITU-T T.871, section 7), and sums of the result. */
 #include "vectors.h"
 
 static inline f8 sample(const struct resampler *plane, int32_t row, int32_t x) {
@@ -38,4 +38,15 @@ void planes_to_rgb(const struct resampler *planes, int32_t components, int32_t w
             for (int32_t i = 0; left < 8 && i < 3 * left; i++) rgb[i] = pixels[i];
             rgb += 3 * left;
         }
+}
+
+/* Of every fourth row and column: the sum of each channel, then of its squares. Exact: a result has below 2^32 pixels. */
+EXPORT void shardmill_pixel_sums(const uint8_t *rgb, int32_t width, int32_t height, uint64_t *sums) {
+    for (int32_t row = 0; row < height; row += 4)
+        for (int32_t x = 0; x < width; x += 4)
+            for (int channel = 0; channel < 3; channel++) {
+                uint64_t value = rgb[((ptrdiff_t)row * width + x) * 3 + channel];
+                sums[channel] += value;
+                sums[3 + channel] += value * value;
+            }
 }
