@@ -167,8 +167,9 @@ struct filter {
     int32_t *weights; /* [length][pairs], two to a word */
 };
 
-/* Lanczos with three lobes, stretched where the result is smaller: antialiased. From `from` to `to` of `source` samples. */
-int make_filter(struct arena *arena, double from, double to, int32_t source, int32_t length, struct filter *filter);
+/* Lanczos with so many lobes, stretched where the result is smaller: antialiased. From `from` to `to` of `source` samples. */
+int make_filter(struct arena *arena, int lobes, double from, double to, int32_t source, int32_t length,
+                struct filter *filter);
 
 static inline int32_t first_needed(const struct filter *filter) { return filter->starts[0]; }
 static inline int32_t end_needed(const struct filter *filter) {

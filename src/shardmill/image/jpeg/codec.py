@@ -77,7 +77,8 @@ class Codec:
     ) -> NDArray[np.uint8] | None:
         """`box` of a JPEG at `size`, shape (height, width, 3) RGB; None where it is not whole or not of the common kind.
 
-        Lanczos, antialiased, of the pixels that a full decode gives; or of a coarser one where that leaves enough.
+        Lanczos, antialiased, of the pixels that a full decode gives; or of a coarser one where that leaves enough. Three lobes
+        for brightness, two for colours.
 
         Args:
             jpeg: The stream, baseline or extended Huffman, 8 bits, of one component or of Y, Cb and Cr.

@@ -16,13 +16,13 @@ static inline f8 sine_of_pi(f8 x) {
     return (nearest & 1) != 0 ? -sum : sum;
 }
 
-/* The Lanczos kernel with three lobes. */
-static inline f8 lanczos(f8 x) {
+/* The Lanczos kernel. */
+INLINE f8 lanczos(f8 x, float lobes) {
     f8 zero = {0}, angle = x * 3.14159265f;
     x = x < 0.0f ? -x : x;
-    f8 value = 3.0f * sine_of_pi(x) * sine_of_pi(x * (1.0f / 3)) / (angle * angle);
+    f8 value = lobes * sine_of_pi(x) * sine_of_pi(x * (1.0f / lobes)) / (angle * angle);
     value = x < 1e-4f ? zero + 1.0f : value;
-    return x < 3.0f ? value : zero;
+    return x < lobes ? value : zero;
 }
 
 static inline int16_t to_nearest(float x) { return (int16_t)(x < 0 ? x - 0.5f : x + 0.5f); }
@@ -51,9 +51,10 @@ static void quantize(const float *weights, int32_t taps, int16_t *whole) {
     whole[largest] = (int16_t)(whole[largest] + left);
 }
 
-int make_filter(struct arena *arena, double from, double to, int32_t source, int32_t length, struct filter *filter) {
+int make_filter(struct arena *arena, int lobes, double from, double to, int32_t source, int32_t length,
+                struct filter *filter) {
     static const f8 steps = {0, 1, 2, 3, 4, 5, 6, 7};
-    double scale = (to - from) / length, stretch = scale > 1 ? scale : 1, support = 3 * stretch;
+    double scale = (to - from) / length, stretch = scale > 1 ? scale : 1, support = lobes * stretch;
     int32_t pairs = ((int32_t)(2 * support) + 3) / 2, taps = 2 * pairs, padded = rounded_up(taps, 8);
     filter->length = length;
     filter->source = source;
@@ -68,7 +69,7 @@ int make_filter(struct arena *arena, double from, double to, int32_t source, int
         double edge = centre - support + 0.5; /* the first sample whose middle is reached */
         int32_t start = edge <= 0 ? 0 : (int32_t)edge / 2 * 2;
         for (int32_t t = 0; t < padded; t += 8)
-            store8(weights + t, lanczos((steps + (float)(start + t + 0.5 - centre)) * (float)(1 / stretch)));
+            store8(weights + t, lanczos((steps + (float)(start + t + 0.5 - centre)) * (float)(1 / stretch), lobes));
         for (int32_t t = source - start; t < taps; t++) weights[t] = 0;
         quantize(weights, taps, (int16_t *)(filter->weights + (ptrdiff_t)i * pairs));
         filter->starts[i] = start;
