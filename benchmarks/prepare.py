@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -89,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _main_part(options: argparse.Namespace, work: Path, photos: list[Path], cores: int) -> dict[str, Any]:
+    if "native-spark" in options.only:
+        _note("preparing Spark's start, as `shardmill doctor --deep` does")
+        subprocess.run(
+            [sys.executable, "-c", "from shardmill.engines.spark_record import prepare_start; prepare_start()"],
+            check=True,
+        )
     sources = {options.files: repeat(photos, work / "files", options.files)}
     slow = min(options.slow_files, options.files)
     if slow not in sources and any(CONTENDERS[name].slow for name in options.only):
