@@ -94,7 +94,7 @@ def _main_part(options: argparse.Namespace, work: Path, photos: list[Path], core
         _note("preparing Spark's start, as `shardmill doctor --deep` does")
         subprocess.run(
             [sys.executable, "-c", "from shardmill.engines.spark_record import prepare_start; prepare_start()"],
-            check=True,
+            check=False,  # where it cannot be, it says so, and Spark starts as it does without
         )
     sources = {options.files: repeat(photos, work / "files", options.files)}
     slow = min(options.slow_files, options.files)
