@@ -15,7 +15,7 @@ import pytest
 
 from shardmill import isolation
 from shardmill.errors import DamageError
-from shardmill.isolation import Child, ChildDiedError, Journal, Limits, StoppedError
+from shardmill.isolation import CHILD_ENVIRONMENT, Child, ChildDiedError, Journal, Limits, StoppedError
 from tests import in_child
 
 
@@ -226,23 +226,27 @@ class TestStop:
 
 @pytest.mark.oldest
 @pytest.mark.parametrize("state", ["idle", "busy"])
-def test_a_child_ends_with_its_parent_by_kill_9(state: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_child_ends_with_its_parent_by_kill_9(state: str, forked: bool, tmp_path: Path) -> None:
     """Whether it waits for a call or is in the middle of one."""
     program = f"""
 import pathlib, sys
-from shardmill.isolation import Child
+from shardmill.isolation import Child, fork_children
 from tests import in_child
+if {forked}:
+    fork_children()
 child = Child()
 pathlib.Path({str(tmp_path)!r}, "idle").write_text(str(child.call(in_child.pid, None)))
 if {state!r} == "idle":
     sys.stdin.read()
 child.call(in_child.sleep_busy, 60)
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = {**os.environ, **CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, env=environment) as parent:
         process = psutil.Process(int(await_file(tmp_path / "idle")))
         time.sleep(0.2)
         assert process.is_running()
+        assert (process.cmdline() == psutil.Process(parent.pid).cmdline()) == forked
         parent.send_signal(signal.SIGKILL)
         parent.wait()
         _, alive = psutil.wait_procs([process], timeout=10)
@@ -285,3 +289,36 @@ def test_journal_tells_what_is_in_flight() -> None:
         (2, 2, 12, False),
         (2, 2, 12, False),
     ]
+
+
+@pytest.mark.slow
+def test_forked_children_pass_the_same_tests() -> None:
+    program = f"""
+import sys, pytest
+from shardmill import isolation
+isolation.fork_children()
+child = isolation.Child()
+assert child.call(str, 1) == "1"
+assert type(child._process) is isolation._Forked
+child.close()
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", {__file__!r}, "-k", "not held_back and (TestCall or TestDeath or TestStop)"]))
+"""
+    environment = {**os.environ, **CHILD_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "skipped" not in run.stdout
+
+
+def test_a_process_with_threads_does_not_fork(monkeypatch: pytest.MonkeyPatch, child: Child) -> None:
+    monkeypatch.setattr(isolation, "_forks", True)
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        child.call(in_child.pid, None)
+    finally:
+        over.set()
+        thread.join()
+    assert isinstance(child._process, subprocess.Popen)

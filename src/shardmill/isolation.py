@@ -6,6 +6,8 @@ is, and ends when its parent does, `kill -9` included, because the pipe between 
 
 from __future__ import annotations
 
+import faulthandler
+import gc
 import mmap
 import os
 import pickle
@@ -18,8 +20,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psutil
@@ -34,7 +38,7 @@ _LEAST_MEMORY: Final = 64_000_000
 _LEAST_TIMEOUT_S: Final = 1
 # glibc gives large blocks back to the kernel at once and faults them in again for the next image: measured here, that is
 # a fifth of the time an image takes. Bounded, so that memory stays bounded.
-_CHILD_ENVIRONMENT: Final = {
+CHILD_ENVIRONMENT: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
     "MALLOC_TOP_PAD_": str(8 << 20),
@@ -133,8 +137,8 @@ class Child:
     """
 
     def __init__(self, environment: Mapping[str, str] | None = None) -> None:
-        self._environment = _CHILD_ENVIRONMENT if environment is None else environment
-        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = CHILD_ENVIRONMENT if environment is None else environment
+        self._process: subprocess.Popen[bytes] | _Forked | None = None
         self._connection: Connection | None = None
         self._life: int | None = None
         self._stopped = False
@@ -229,9 +233,20 @@ class Child:
         self._stderr.seek(0)
         self._stderr.truncate()
         descriptors = (theirs.fileno(), self._journal_file.fileno(), life_read)
+        if _may_fork() and self._environment is CHILD_ENVIRONMENT:
+            self._process = _Forked(descriptors, self._stderr.fileno())
+        else:
+            self._process = self._spawned(descriptors)
+        theirs.close()
+        os.close(life_read)
+        self._connection, self._life = ours, life_write
+        if self._stopped:  # told to between the check above and here
+            self._process.kill()
+
+    def _spawned(self, descriptors: tuple[int, int, int]) -> subprocess.Popen[bytes]:
         program = f"from shardmill.isolation import serve; serve{descriptors}"
         environment = {**os.environ, **self._environment, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-P", "-c", program],
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
@@ -239,11 +254,6 @@ class Child:
             stderr=self._stderr,
             env=environment,
         )
-        theirs.close()
-        os.close(life_read)
-        self._connection, self._life = ours, life_write
-        if self._stopped:  # told to between the check above and here
-            self._process.kill()
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -251,6 +261,68 @@ class Child:
         if self._life is not None:
             os.close(self._life)
         self._process = self._connection = self._life = None
+
+
+class _Forked:
+    """A child that has, from its first moment, all that this process has imported."""
+
+    def __init__(self, descriptors: tuple[int, int, int], stderr: int) -> None:
+        self._code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                _leave_parent(descriptors, stderr)
+                serve(*descriptors)
+                os._exit(0)
+            except BaseException:  # noqa: BLE001  # nothing of the parent's may go on here
+                traceback.print_exc()
+            finally:
+                os._exit(1)
+
+    def kill(self) -> None:
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> int:
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._code
+
+
+def _leave_parent(kept: tuple[int, int, int], stderr: int) -> None:
+    """Close what is the parent's, whose other end must see it close when the parent does."""
+    global _owned
+    gc.freeze()  # what the parent has left to collect may hold descriptors, whose numbers are others' here
+    _owned = threading.local()
+    sys.path[:] = filter(None, sys.path)
+    faulthandler.disable()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for target, source in enumerate((nowhere, nowhere, stderr)):
+        os.dup2(source, target)
+    # In their places the parent may have put something else.
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor > 2 and descriptor not in kept:
+            with suppress(OSError):  # that of the listing is closed already
+                os.close(descriptor)
+
+
+_forks = False
+
+
+def fork_children() -> None:
+    """From now on, fork the children of this process, and of those forked from it, instead of starting Python anew.
+
+    It must have been started with `CHILD_ENVIRONMENT`, and not have run what starts threads; where there are any, or no
+    way to see them, children are started as ever.
+    """
+    global _forks
+    _forks = True
+
+
+def _may_fork() -> bool:
+    tasks = Path("/proc/self/task")
+    return _forks and tasks.is_dir() and len(list(tasks.iterdir())) == 1
 
 
 _owned = threading.local()

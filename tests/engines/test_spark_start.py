@@ -35,6 +35,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
 def put_file(environ: dict[str, str], java: Java = JAVA) -> Path:
     folder = prepared_folder(java, environ)
     folder.mkdir(parents=True)
+    (folder / JAVA_CLASSES).touch()
+    (folder / SPARK_CLASSES).touch()
     (folder / COMMAND).write_text(json.dumps(["/opt/java/bin/java", "-Xmx1g", "Main"]))
     return folder
 
@@ -48,6 +50,12 @@ def test_a_start_that_was_prepared_is_used(environ: dict[str, str]) -> None:
         "-Xmx1g",
         "Main",
     ]
+
+
+@pytest.mark.parametrize("name", [JAVA_CLASSES, SPARK_CLASSES, COMMAND])
+def test_not_where_part_of_it_is_gone(name: str, environ: dict[str, str]) -> None:
+    (put_file(environ) / name).unlink()
+    assert prepared_command(JAVA, environ) is None
 
 
 def test_not_with_another_java(environ: dict[str, str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +58,26 @@ def test_a_crash_is_the_same_with_any_workers(tmp_path: Path) -> None:
     for workers in (1, 3):
         prepare(str(source), str(tmp_path / str(workers)), workers=workers, num_shards="3", max_errors="2")
     assert contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
+@pytest.mark.slow
+@pytest.mark.spark
+@pytest.mark.usefixtures("_crashing")
+def test_a_crash_is_the_same_on_spark(tmp_path: Path) -> None:
+    """In a process of its own, where Spark is started ahead and forks the children of its workers."""
+    source = class_folder(tmp_path / "in", 20, odd=True)
+    for name in ("ash/danger.jpg", "birch/danger.jpg"):
+        (source / name).write_bytes(jpeg(6) + CRASH)
+    prepare(str(source), str(tmp_path / "local"), num_shards="3", max_errors="50%")
+    command = [sys.executable, "-m", "shardmill", "prepare", str(source), str(tmp_path / "spark"), "--num-shards", "3"]
+    run = subprocess.run(
+        [*command, "--max-errors", "50%", "--engine", "spark", "--master", "local[2]"],
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert run.returncode == 0, run.stderr
+    assert contents(tmp_path / "spark") == contents(tmp_path / "local")
+    assert manifest(tmp_path / "spark")["data"]["reasons"]["crashed"] == 2

@@ -139,6 +139,8 @@ def test_whether_the_start_of_spark_is_prepared(monkeypatch: pytest.MonkeyPatch,
     folder = prepared_folder(java)
     folder.mkdir(parents=True)
     (folder / "command.json").write_text('["java"]')
+    (folder / "java.jsa").touch()
+    (folder / "spark.jsa").touch()
     assert module._spark_start(java, deep=False).value == f"prepared, 8 B in {folder}"
     monkeypatch.setenv("SPARK_CONF_DIR", "conf")
     assert module._spark_start(java, deep=True).value == "by its own scripts, since SPARK_CONF_DIR configures it"

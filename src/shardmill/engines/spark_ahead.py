@@ -16,6 +16,7 @@ from pyspark.errors import PySparkException
 
 from shardmill.engines.spark_jvm import Jvm
 from shardmill.engines.spark_session import PRELOAD_VARIABLE, cancel, is_local, own_context
+from shardmill.isolation import CHILD_ENVIRONMENT
 
 _PATIENCE_S: Final = 5.0
 """For a context that is not wanted any more and half made; it takes about one second."""
@@ -37,7 +38,8 @@ class ContextAhead:
         self._over = threading.Event()
         self._trouble: BaseException | None = None
         module = first.func.__module__ if isinstance(first, partial) else first.__module__
-        settings = {f"spark.executorEnv.{PRELOAD_VARIABLE}": module, **settings}
+        variables = {PRELOAD_VARIABLE: module, **CHILD_ENVIRONMENT}
+        settings = {**{f"spark.executorEnv.{name}": value for name, value in variables.items()}, **settings}
         self._thread = threading.Thread(
             target=self._serve, args=(master, settings, first), name="spark ahead", daemon=True
         )

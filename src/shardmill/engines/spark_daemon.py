@@ -20,11 +20,13 @@ def main() -> None:
     _leave_out_archives()
     from pyspark.daemon import manager  # only now: in an archive it is not compiled
 
+    from shardmill import isolation
     from shardmill.engines.spark_session import PRELOAD_VARIABLE
 
     if name := os.environ.get(PRELOAD_VARIABLE):
         with suppress(ImportError):  # the task that needs it tells
             import_module(name)
+        isolation.fork_children()
     gc.collect()
     gc.freeze()
     manager()

@@ -43,7 +43,9 @@ def prepared_command(java: Java, environ: Mapping[str, str] = os.environ) -> lis
     Java itself sees to it that the file fits, and goes without where it does not.
     """
     folder = prepared_folder(java, environ)
-    if what_configures(environ) is not None or not (folder / COMMAND).is_file():
+    if what_configures(environ) is not None:
+        return None
+    if not all((folder / name).is_file() for name in (JAVA_CLASSES, SPARK_CLASSES, COMMAND)):
         return None
     words = json.loads((folder / COMMAND).read_text(encoding="utf-8"))
     return [words[0], f"-XX:SharedArchiveFile={folder / JAVA_CLASSES}:{folder / SPARK_CLASSES}", *words[1:]]
