@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -10,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from shardmill.image.matrix_profile import read_matrix_profile
+
 _SPACES: Final = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}  # Pillow mode to the profile's own word
 _SAME: Final = 3  # of 255: profiles called sRGB by their makers differ from each other by up to this
+_AGREED: Final = 1  # of 255: a conversion of our own is used where littlecms, which rounds as well, gives the same
 _PROFILES_KEPT: Final = 16  # a CMYK profile takes half a megabyte, its transform more
 
 
@@ -26,15 +30,13 @@ def to_srgb(pixels: NDArray[np.uint8], profile: bytes, *, gray: bool) -> tuple[N
     if gray:
         curve = _gray_curve(profile)
         return (pixels, False) if curve is None else (curve[pixels], True)
-    transform = _rgb_transform(profile)
-    if transform is None:
-        return pixels, False
-    return np.asarray(_applied(transform, Image.fromarray(pixels))), True
+    conversion = _rgb_conversion(profile)
+    return (pixels, False) if conversion is None else (conversion(pixels), True)
 
 
 def changes(profile: bytes, *, gray: bool) -> bool:
     """Whether `to_srgb` would change anything."""
-    return (_gray_curve(profile) if gray else _rgb_transform(profile)) is not None
+    return (_gray_curve(profile) if gray else _rgb_conversion(profile)) is not None
 
 
 def cmyk_to_rgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, bool]:
@@ -58,14 +60,23 @@ def _applied(transform: ImageCms.ImageCmsTransform, image: Image.Image) -> Image
 
 
 @lru_cache(maxsize=_PROFILES_KEPT)
-def _rgb_transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+def _rgb_conversion(profile: bytes) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None:
     transform = _transform(profile, "RGB")
     if transform is None:
         return None
+
+    def by_littlecms(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(_applied(transform, Image.fromarray(pixels)))
+
     levels = np.linspace(0, 255, 16, dtype=np.uint8)
     lattice = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
-    converted = np.asarray(_applied(transform, Image.fromarray(lattice)))
-    return None if _practically_equal(lattice, converted) else transform
+    converted = by_littlecms(lattice)
+    if _farthest(lattice, converted) <= _SAME:
+        return None
+    quick = read_matrix_profile(profile)
+    if quick is not None and _farthest(quick.converted(lattice), converted) <= _AGREED:
+        return quick.converted
+    return by_littlecms
 
 
 @lru_cache(maxsize=_PROFILES_KEPT)
@@ -76,11 +87,11 @@ def _gray_curve(profile: bytes) -> NDArray[np.uint8] | None:
         return None
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 256)
     curve = np.asarray(_applied(transform, Image.fromarray(ramp)))[0, :, 1]  # green: grey stays neutral
-    return None if _practically_equal(ramp[0], curve) else np.ascontiguousarray(curve)
+    return None if _farthest(ramp[0], curve) <= _SAME else np.ascontiguousarray(curve)
 
 
-def _practically_equal(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> bool:
-    return int(np.abs(before.astype(np.int16) - after).max()) <= _SAME
+def _farthest(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
+    return int(np.abs(one.astype(np.int16) - other).max())
 
 
 @lru_cache(maxsize=_PROFILES_KEPT)
