@@ -18,7 +18,7 @@
 #include "../src/shardmill/image/jpeg/encode.c"
 #include "../src/shardmill/image/jpeg/resize.c"
 
-enum { GAP = 64, MOST_PIXELS = 1 << 20, MOST_SCRATCH = 1 << 28, WISHES = 14 };
+enum { GAP = 64, MOST_PIXELS = 1 << 20, MOST_RESULTS = 1 << 16, MOST_SCRATCH = 1 << 28, WISHES = 14 };
 
 void *taken(struct arena *arena, size_t bytes) {
     size_t start = arena->used, size = (bytes + 63) & ~(size_t)63;
@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     request.oversampling = 1.3;
     int64_t pixels = (int64_t)frame.width * frame.height;
     int64_t results = (int64_t)request.result_width * request.result_height;
-    if (pixels && pixels <= MOST_PIXELS && results <= MOST_PIXELS && request.left < request.right &&
+    if (pixels && pixels <= MOST_PIXELS && results <= MOST_RESULTS && request.left < request.right &&
         request.top < request.bottom) {
         uint8_t *once = malloc((size_t)results * 3), *again = malloc((size_t)results * 3);
         request.rgb = once;
