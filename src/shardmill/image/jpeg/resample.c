@@ -28,7 +28,7 @@ INLINE f8 lanczos(f8 x, float lobes) {
 static inline int16_t to_nearest(float x) { return (int16_t)(x < 0 ? x - 0.5f : x + 0.5f); }
 
 /* `weights` in whole numbers that add up to ONE, so that an even area stays what it is. */
-static void quantize(const float *weights, int32_t taps, int16_t *whole) {
+static void quantize(const float *weights, int32_t taps, half_word *whole) {
     float sum = 0;
     for (int32_t t = 0; t < taps; t++) sum += weights[t];
     int32_t left = ONE, largest = 0;
@@ -71,7 +71,7 @@ int make_filter(struct arena *arena, int lobes, double from, double to, int32_t 
         for (int32_t t = 0; t < padded; t += 8)
             store8(weights + t, lanczos((steps + (float)(start + t + 0.5 - centre)) * (float)(1 / stretch), lobes));
         for (int32_t t = source - start; t < taps; t++) weights[t] = 0;
-        quantize(weights, taps, (int16_t *)(filter->weights + (ptrdiff_t)i * pairs));
+        quantize(weights, taps, (half_word *)(filter->weights + (ptrdiff_t)i * pairs));
         filter->starts[i] = start;
     }
     for (int32_t i = length; i < rounded_up(length, BLOCK); i++) { /* results that nobody looks at */

@@ -48,19 +48,19 @@ static int32_t samples_needed(const struct component *component, double scale) {
 
 /* The part of the component, at the size it is decoded, that becomes the result. */
 static int make_filters(const struct request *request, struct decoder *decoder, struct arena *arena, int32_t index) {
-    struct channel *channel = &decoder->channels[index], *before = channel - 1;
+    struct channel *channel = &decoder->channels[index];
     const struct component *component = channel->component;
     struct filter *across = &channel->resampler.across, *down = &channel->resampler.down;
-    if (index > 1 && before->component->h == component->h && before->component->v == component->v) {
-        *across = before->resampler.across; /* all that they depend on is the same */
-        *down = before->resampler.down;
+    if (index == 2) { /* sampled as the other colour is */
+        *across = channel[-1].resampler.across;
+        *down = channel[-1].resampler.down;
         return across->weights && down->weights;
     }
     double x = channel->across * channel->samples / BLOCK, y = channel->down * channel->samples / BLOCK;
     int32_t columns = (component->width * channel->samples + BLOCK - 1) / BLOCK;
-    int lobes = index == 0 ? 3 : 2,
-        room; /* colours vary less than brightness: the third shows in neither PSNR nor pictures */
-    room = make_filter(arena, lobes, request->left * x, request->right * x, columns, request->result_width, across);
+    /* Colours vary less than brightness: the third lobe shows in neither PSNR nor pictures. */
+    int lobes = index == 0 ? 3 : 2;
+    int room = make_filter(arena, lobes, request->left * x, request->right * x, columns, request->result_width, across);
     room &=
         make_filter(arena, lobes, request->top * y, request->bottom * y, channel->rows, request->result_height, down);
     return room;
@@ -118,7 +118,7 @@ static enum outcome read_block(struct bits *bits, struct channel *channel, int32
         place = channel->band[line / BLOCK % channel->component->v] + x / 2 * BLOCK + line % BLOCK;
     }
     if (samples == 1) {
-        if (needed) ((int16_t *)place)[x & 1] = mean_sample(channel->prediction, channel->factors);
+        if (needed) ((half_word *)place)[x & 1] = mean_sample(channel->prediction, channel->factors);
         return pass_ac(bits, channel->ac) ? DONE : DAMAGED;
     }
     _Alignas(64) int16_t block[BLOCK_ROOM];
