@@ -120,10 +120,10 @@ class Codec:
         """
         pixels = np.ascontiguousarray(pixels, np.uint8)
         height, width, _ = pixels.shape
-        encoding = _Encoding(pixels.ctypes.data, 0, 0, 0, width, height, quality, *_LUMINANCE_SAMPLES[chroma])
+        encoding = _Encoding(_address(pixels), 0, 0, 0, width, height, quality, *_LUMINANCE_SAMPLES[chroma])
         jpeg = self._jpeg
         while True:
-            encoding.jpeg, encoding.room = jpeg.ctypes.data, jpeg.size
+            encoding.jpeg, encoding.room = _address(jpeg), jpeg.size
             outcome = self._encode(ctypes.byref(encoding))
             if outcome == _DONE:
                 return jpeg[: encoding.size].tobytes()
@@ -141,6 +141,13 @@ class Codec:
         self._sum(ctypes.c_void_p(pixels.ctypes.data), width, height, sums)
         red, green, blue, red2, green2, blue2 = sums
         return PixelSums(-(-height // 4) * -(-width // 4), (red, green, blue), (red2, green2, blue2))
+
+
+def _address(memory: NDArray[np.uint8]) -> int:
+    """`memory.ctypes.data`, which takes 2 microseconds; this way, possible where it may be written to, a fifth of that."""
+    if memory.size and memory.flags.writeable:
+        return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    return memory.ctypes.data
 
 
 def _scratch(size: int) -> NDArray[np.uint8]:

@@ -46,7 +46,6 @@ struct quantizer {
 struct encoder {
     const struct encoding *encoding;
     struct codes luminance, chrominance;
-    uint16_t classes[2 * MOST_DIFFERENCE + 1]; /* of values from -MOST_DIFFERENCE on: class * RUNS */
     struct quantizer y, cb, cr;
     uint64_t size;  /* of what is written, or would be */
     int full;       /* there was no room for it */
@@ -106,6 +105,17 @@ static const uint8_t chrominance_ac[16 + 162] = {
     0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
 };
 
+/* Of values from -MOST_DIFFERENCE on: class * RUNS. */
+#define OF_SIZE(bits)                                                                                                  \
+    [MOST_DIFFERENCE - (1 << bits) + 1 ... MOST_DIFFERENCE -                                                           \
+        (1 << (bits - 1))] = (NEGATIVE + bits) * RUNS,                                                                 \
+                      [MOST_DIFFERENCE + (1 << (bits - 1))... MOST_DIFFERENCE + (1 << bits) - 1] = bits * RUNS
+static const uint16_t classes[2 * MOST_DIFFERENCE + 1] = {
+    OF_SIZE(1), OF_SIZE(2), OF_SIZE(3), OF_SIZE(4),  OF_SIZE(5),  OF_SIZE(6),
+    OF_SIZE(7), OF_SIZE(8), OF_SIZE(9), OF_SIZE(10), OF_SIZE(11),
+};
+#undef OF_SIZE
+
 /* T.81, C.2: codes of one length count up. `size` bits of the value follow. */
 static void build_codes(const uint8_t *dc, const uint8_t *ac, struct codes *codes) {
     for (int is_dc = 0; is_dc < 2; is_dc++) {
@@ -124,16 +134,6 @@ static void build_codes(const uint8_t *dc, const uint8_t *ac, struct codes *code
     }
     codes->zrl = codes->ac[RUNS - 1];
     codes->eob = codes->ac[0];
-}
-
-static void build_classes(uint16_t *classes) {
-    uint16_t *zero = classes + MOST_DIFFERENCE;
-    *zero = 0;
-    for (int32_t size = 1; size <= 11; size++)
-        for (int32_t i = 1 << (size - 1); i < 1 << size; i++) {
-            zero[i] = (uint16_t)(size * RUNS);
-            zero[-i] = (uint16_t)((NEGATIVE + size) * RUNS);
-        }
 }
 
 /* The steps of annex K for another quality, as the library of the Independent JPEG Group has it. `weight`: what samples are
@@ -246,8 +246,9 @@ INLINE void forward8(f8 *a) {
 /* Adding this leaves a number rounded in the low bits. */
 static const float ROUNDER = 12582912.0f; /* 1.5 * 2^23 */
 
-INLINE flag32 narrowed_flags(s16 first, s16 second) {
-    return (flag32)(((first != 0) & 0x00FF) | ((second != 0) & (int16_t)0xFF00));
+/* Which words of two vectors are zero, those of the second in the high bytes. */
+INLINE flag32 zeros_of(s16 first, s16 second) {
+    return (flag32)(((first == 0) & 0x00FF) | ((second == 0) & (int16_t)0xFF00));
 }
 
 INLINE uint64_t bit_mask(flag32 flags) {
@@ -294,7 +295,7 @@ static uint64_t transform(f8 *a, const struct quantizer *quantizer, int16_t *blo
         pairs[i] = (s16)paired8((w8)even, (w8)odd);
         __builtin_memcpy(block + 16 * i, &pairs[i], sizeof pairs[i]);
     }
-    return zigzag_mask(narrowed_flags(pairs[0], pairs[1]), narrowed_flags(pairs[2], pairs[3]));
+    return ~zigzag_mask(zeros_of(pairs[0], pairs[1]), zeros_of(pairs[2], pairs[3]));
 }
 
 /* Sums of neighbours. */
@@ -377,7 +378,7 @@ INLINE void put_block(struct writer *writer, const int16_t *block, uint64_t live
 static uint8_t *put_blocks(struct encoder *encoder, int luminance_blocks) {
     struct writer writer = {encoder->bits, encoder->held, encoder->unstuffed};
     int32_t y = encoder->predictions[0], cb = encoder->predictions[1], cr = encoder->predictions[2];
-    const uint16_t *class = encoder->classes + MOST_DIFFERENCE;
+    const uint16_t *class = classes + MOST_DIFFERENCE;
     for (int32_t at = 0; at < encoder->blocks; at += luminance_blocks + 2) {
         int32_t i = at;
         for (; i < at + luminance_blocks; i++)
@@ -474,7 +475,6 @@ static void prepare(const struct encoding *encoding, struct encoder *encoder) {
     encoder->encoding = encoding;
     build_codes(luminance_dc, luminance_ac, &encoder->luminance);
     build_codes(chrominance_dc, chrominance_ac, &encoder->chrominance);
-    build_classes(encoder->classes);
     build_quantizer(luminance_steps, encoding->quality, 128, 1, &encoder->y);
     build_quantizer(chrominance_steps, encoding->quality, 0, 1.772 * samples, &encoder->cb);
     build_quantizer(chrominance_steps, encoding->quality, 0, 1.402 * samples, &encoder->cr);
