@@ -1,4 +1,4 @@
-/* RGB to a baseline JPEG in a JFIF file (ITU-T T.81 and T.871), some MCUs at a time, which stay in the nearest cache. */
+/* RGB to a baseline JPEG in a JFIF file (ITU-T T.81 and T.871), MCU by MCU. */
 #include "vectors.h"
 
 struct encoding {
@@ -12,23 +12,25 @@ struct encoding {
 };
 
 enum {
-    CHUNK_BLOCKS = 48,                    /* of whole MCUs, between transform and entropy coding */
     BLOCK_BYTES = (20 + 63 * 26 + 7) / 8, /* that a block's codes take at the most */
-    CHUNK_BYTES = CHUNK_BLOCKS * BLOCK_BYTES + 8,
-    VECTOR = 32, /* bytes */
+    MAX_BLOCKS = 6,                       /* of an MCU */
+    MCU_BYTES = MAX_BLOCKS * BLOCK_BYTES + 8,
+    CHUNK_BYTES = 4096, /* of codes, before they are stuffed */
+    VECTOR = 32,        /* bytes */
     MAX_SIDE = 65500,
     LENGTH_BITS = 6,
     LENGTH_MASK = (1 << LENGTH_BITS) - 1,
-    RUNS = 16,     /* of zeros that a code can tell: 0 to 15 */
-    CLASSES = 32,  /* of values: by size in bits */
-    NEGATIVE = 16, /* is added to the size */
-    MOST_DIFFERENCE = 2047,
+    RUNS = 16,    /* of zeros that a code can tell: 0 to 15 */
+    CLASSES = 32, /* of values: their size in bits, and NEGATIVE where they are */
+    NEGATIVE = 16,
+    MOST_DIFFERENCE = 2047, /* of two DC coefficients */
 };
 
-/* The places of coefficients in an encoder's block: columns are stored in pairs, two coefficients of a row side by side. */
+/* Where a coefficient is: columns are stored in pairs, two coefficients of a row side by side. */
 #define PLACE(row, column) ((column) / 2 * 16 + (row) * 2 + ((column) & 1))
 
-/* A Huffman code and, to its right, zeros for the bits of the value: `code << LENGTH_BITS | length of both`. */
+/* A Huffman code and the bits of a value: `both << LENGTH_BITS | length of both`, where the value itself is still to be added to
+   both. */
 typedef uint32_t code_entry;
 
 struct codes {
@@ -40,23 +42,24 @@ struct codes {
 struct quantizer {
     uint8_t steps[COEFFICIENTS];              /* in zigzag order */
     _Alignas(32) float factors[COEFFICIENTS]; /* of what `forward8` leaves, by column and row */
-    _Alignas(32) float middle[8]; /* what the first column is too large by, as samples are not around zero */
+    _Alignas(32) float middle[8];             /* by which the first column is too large, for samples not around zero */
 };
 
 struct encoder {
     const struct encoding *encoding;
     struct codes luminance, chrominance;
     struct quantizer y, cb, cr;
-    uint64_t size;  /* of what is written, or would be */
-    int full;       /* there was no room for it */
-    int32_t blocks; /* transformed, not yet coded */
-    _Alignas(64) int16_t block[CHUNK_BLOCKS][COEFFICIENTS];
-    uint64_t lively[CHUNK_BLOCKS]; /* which coefficients are not zero, in zigzag order from the lowest bit */
-    int32_t predictions[MAX_COMPONENTS];
-    uint64_t bits; /* the last `held` of them are still to be written */
-    uint32_t held;
-    uint8_t unstuffed[CHUNK_BYTES + VECTOR];
+    uint64_t size; /* of what is written, or would be */
+    int full;      /* there was no room for it */
+    uint8_t unstuffed[CHUNK_BYTES + MCU_BYTES + VECTOR];
 };
+
+struct block {
+    _Alignas(64) int16_t coefficients[COEFFICIENTS]; /* see PLACE */
+    uint64_t lively; /* which of them are not zero, in zigzag order from the lowest bit */
+};
+
+static const double AWAY_FROM_ZERO = 1 + 1.0 / (1 << 18); /* this little more, and halves are rounded so */
 
 /* --- tables: T.81, annex K ---------------------------------------------------------------------------------------- */
 
@@ -116,7 +119,7 @@ static const uint16_t classes[2 * MOST_DIFFERENCE + 1] = {
 };
 #undef OF_SIZE
 
-/* T.81, C.2: codes of one length count up. `size` bits of the value follow. */
+/* T.81, C.2 and F.1.2.1: codes of one length count up, and the bits of a negative value are those of the value below it. */
 static void build_codes(const uint8_t *dc, const uint8_t *ac, struct codes *codes) {
     for (int is_dc = 0; is_dc < 2; is_dc++) {
         const uint8_t *counts = is_dc ? dc : ac, *symbol = counts + 16;
@@ -136,8 +139,8 @@ static void build_codes(const uint8_t *dc, const uint8_t *ac, struct codes *code
     codes->eob = codes->ac[0];
 }
 
-/* The steps of annex K for another quality, as the library of the Independent JPEG Group has it. `weight`: what samples are
-   too large by. */
+/* The steps of annex K for a quality as the library of the Independent JPEG Group counts it, and what they make of samples that
+   are `weight` times too large and around `middle`. */
 static void build_quantizer(const uint8_t *steps, int32_t quality, float middle, double weight,
                             struct quantizer *quantizer) {
     /* sqrt(2) cos(k pi / 16), but 1 for k = 0 */
@@ -150,8 +153,8 @@ static void build_quantizer(const uint8_t *steps, int32_t quality, float middle,
         int32_t step = (steps[zigzag[i]] * percent + 50) / 100;
         step = step < 1 ? 1 : step > 255 ? 255 : step;
         quantizer->steps[i] = (uint8_t)step;
-        quantizer->factors[8 * column + row] =
-            (float)(1.0 / (step * scale[row] * scale[column] * 8.0 * weight) * (1 + 1.0 / (1 << 18)));
+        double factor = 1 / (step * scale[row] * scale[column] * 8 * weight);
+        quantizer->factors[8 * column + row] = (float)(factor * AWAY_FROM_ZERO);
     }
 }
 
@@ -204,8 +207,8 @@ static uint8_t *put_header(uint8_t *to, const struct encoding *encoding, const s
 
 typedef uint8_t b16 __attribute__((ext_vector_type(16)));
 typedef uint8_t b32 __attribute__((ext_vector_type(32)));
-typedef int8_t flag16 __attribute__((ext_vector_type(16)));
 typedef int8_t flag32 __attribute__((ext_vector_type(32)));
+typedef int8_t flag64 __attribute__((ext_vector_type(64)));
 typedef int16_t s16 __attribute__((ext_vector_type(16)));
 typedef _Bool m32 __attribute__((ext_vector_type(32)));
 
@@ -243,18 +246,23 @@ INLINE void forward8(f8 *a) {
     a[5] = minus + low, a[3] = minus - low, a[1] = plus + high, a[7] = plus - high;
 }
 
-/* Adding this leaves a number rounded in the low bits. */
-static const float ROUNDER = 12582912.0f; /* 1.5 * 2^23 */
+/* 1.5 * 2^23: a sum with it has the other number, rounded, in its low bits. */
+static const float ROUNDER = 12582912.0f;
 
 /* Which words of two vectors are zero, those of the second in the high bytes. */
 INLINE flag32 zeros_of(s16 first, s16 second) {
     return (flag32)(((first == 0) & 0x00FF) | ((second == 0) & (int16_t)0xFF00));
 }
 
+/* The highest bit of each. */
 INLINE uint64_t bit_mask(flag32 flags) {
-    m32 bits = __builtin_convertvector(flags, m32);
     uint32_t mask;
+#ifdef __AVX2__
+    __asm__("vpmovmskb %1, %0" : "=r"(mask) : "x"(flags)); /* which clang does in ten steps where there is AVX-512 */
+#else
+    m32 bits = __builtin_convertvector(flags < 0, m32);
     __builtin_memcpy(&mask, &bits, sizeof mask);
+#endif
     return mask;
 }
 
@@ -268,22 +276,17 @@ INLINE uint64_t bit_mask(flag32 flags) {
 
 static const uint8_t places[COEFFICIENTS] = {ZIGZAG(PLACE)};
 
-/* Places of flags, of which there are 64 in two vectors: columns 0 to 3 and 4 to 7. */
+/* Where `zeros_of` leaves a coefficient's flag: columns 0 to 3 are in a vector of their own. */
 #define FLAG(row, column) ((column) / 4 * 32 + (row) * 4 + ((column) & 1) * 2 + ((column) >> 1 & 1))
-
-typedef int8_t flag64 __attribute__((ext_vector_type(64)));
-typedef _Bool m64 __attribute__((ext_vector_type(64)));
 
 INLINE uint64_t zigzag_mask(flag32 first, flag32 second) {
     flag64 ordered = __builtin_shufflevector(first, second, ZIGZAG(FLAG));
-    m64 bits = __builtin_convertvector(ordered, m64);
-    uint64_t mask;
-    __builtin_memcpy(&mask, &bits, sizeof mask);
-    return mask;
+    return bit_mask(ordered.lo) | bit_mask(ordered.hi) << 32;
 }
 
-/* Rows of samples in `a` to the coefficients of a block; which of them are not zero. */
-static uint64_t transform(f8 *a, const struct quantizer *quantizer, int16_t *block) {
+/* Eight rows of samples to a block. Nothing needs to be clamped: as no sample is more than 127.5 from the middle, AC
+   coefficients are within 1020, and DC coefficients within 1024. */
+INLINE void transform(f8 *a, const struct quantizer *quantizer, struct block *block) {
     forward8(a);
     TRANSPOSE8(f8, a);
     forward8(a);
@@ -293,31 +296,15 @@ static uint64_t transform(f8 *a, const struct quantizer *quantizer, int16_t *blo
         f8 even = a[2 * i] * load8(quantizer->factors + 16 * i) + ROUNDER;
         f8 odd = a[2 * i + 1] * load8(quantizer->factors + 16 * i + 8) + ROUNDER;
         pairs[i] = (s16)paired8((w8)even, (w8)odd);
-        __builtin_memcpy(block + 16 * i, &pairs[i], sizeof pairs[i]);
+        __builtin_memcpy(block->coefficients + 16 * i, &pairs[i], sizeof pairs[i]);
     }
-    return ~zigzag_mask(zeros_of(pairs[0], pairs[1]), zeros_of(pairs[2], pairs[3]));
+    block->lively = ~zigzag_mask(zeros_of(pairs[0], pairs[1]), zeros_of(pairs[2], pairs[3]));
 }
 
 /* Sums of neighbours. */
 INLINE f8 halved(f8 left, f8 right) {
     return __builtin_shufflevector(left, right, 0, 2, 4, 6, 8, 10, 12, 14) +
            __builtin_shufflevector(left, right, 1, 3, 5, 7, 9, 11, 13, 15);
-}
-
-INLINE void transform_mcu(struct encoder *encoder, const uint8_t *rgb, ptrdiff_t stride, int h, int v) {
-    f8 y[4][8], blue[8], red[8];
-    for (int row = 0; row < BLOCK * v; row++, rgb += stride) {
-        f8 b[2], r[2];
-        for (int i = 0; i < h; i++) take_pixels(rgb + 24 * i, &y[row / BLOCK * h + i][row % BLOCK], &b[i], &r[i]);
-        if (h == 2) b[0] = halved(b[0], b[1]), r[0] = halved(r[0], r[1]);
-        blue[row / v] = row % v ? blue[row / v] + b[0] : b[0];
-        red[row / v] = row % v ? red[row / v] + r[0] : r[0];
-    }
-    int32_t at = encoder->blocks;
-    for (int i = 0; i < h * v; i++, at++) encoder->lively[at] = transform(y[i], &encoder->y, encoder->block[at]);
-    encoder->lively[at] = transform(blue, &encoder->cb, encoder->block[at]);
-    encoder->lively[at + 1] = transform(red, &encoder->cr, encoder->block[at + 1]);
-    encoder->blocks = at + 2;
 }
 
 /* --- entropy coding: T.81, annex F.1 ------------------------------------------------------------------------------ */
@@ -341,7 +328,8 @@ INLINE void write_out(struct writer *writer) {
     writer->held %= 8;
 }
 
-INLINE void put_coefficient(struct writer *writer, const int16_t *block, uint64_t *left, uint64_t *last,
+/* The next of those that are `left`, after number `last`. */
+INLINE void put_coefficient(struct writer *writer, const int16_t *coefficients, uint64_t *left, uint64_t *last,
                             const struct codes *codes, const uint16_t *class) {
     uint64_t k = (uint64_t)__builtin_ctzll(*left), step = k - *last;
     *left &= *left - 1;
@@ -353,43 +341,26 @@ INLINE void put_coefficient(struct writer *writer, const int16_t *block, uint64_
             write_out(writer);
         }
     }
-    int64_t value = block[places[k]];
+    int64_t value = coefficients[places[k]];
     put(writer, codes->ac[class[value] + step - 1], value);
 }
 
 /* At the most 20 bits of the DC coefficient, 26 of each other, and 4 of the end come together with 7 from before. */
-INLINE void put_block(struct writer *writer, const int16_t *block, uint64_t lively, const struct codes *codes,
-                      const uint16_t *class, int32_t *prediction) {
-    int32_t difference = block[0] - *prediction;
-    *prediction = block[0];
+INLINE void put_block(struct writer *writer, const struct block *block, const struct codes *codes,
+                      int32_t *prediction) {
+    const uint16_t *class = classes + MOST_DIFFERENCE;
+    int32_t dc = block->coefficients[0], difference = dc - *prediction;
+    *prediction = dc;
     put(writer, codes->dc[class[difference] / RUNS], difference);
-    uint64_t left = lively & ~(uint64_t)1, last = 0;
+    uint64_t left = block->lively & ~(uint64_t)1, last = 0;
     while (left) {
-        put_coefficient(writer, block, &left, &last, codes, class);
+        put_coefficient(writer, block->coefficients, &left, &last, codes, class);
         write_out(writer);
         if (!left) break;
-        put_coefficient(writer, block, &left, &last, codes, class);
+        put_coefficient(writer, block->coefficients, &left, &last, codes, class);
     }
     if (last < COEFFICIENTS - 1) put(writer, codes->eob, 0);
     write_out(writer);
-}
-
-/* Codes the blocks that are there; where their codes, without stuffing, end. */
-static uint8_t *put_blocks(struct encoder *encoder, int luminance_blocks) {
-    struct writer writer = {encoder->bits, encoder->held, encoder->unstuffed};
-    int32_t y = encoder->predictions[0], cb = encoder->predictions[1], cr = encoder->predictions[2];
-    const uint16_t *class = classes + MOST_DIFFERENCE;
-    for (int32_t at = 0; at < encoder->blocks; at += luminance_blocks + 2) {
-        int32_t i = at;
-        for (; i < at + luminance_blocks; i++)
-            put_block(&writer, encoder->block[i], encoder->lively[i], &encoder->luminance, class, &y);
-        put_block(&writer, encoder->block[i], encoder->lively[i], &encoder->chrominance, class, &cb);
-        put_block(&writer, encoder->block[i + 1], encoder->lively[i + 1], &encoder->chrominance, class, &cr);
-    }
-    encoder->predictions[0] = y, encoder->predictions[1] = cb, encoder->predictions[2] = cr;
-    encoder->bits = writer.bits, encoder->held = writer.held;
-    encoder->blocks = 0;
-    return writer.at;
 }
 
 /* A zero behind each byte of ones. `from` is read, and `to` written, up to VECTOR bytes further. */
@@ -421,52 +392,83 @@ static void hand_on(struct encoder *encoder, const uint8_t *end) {
 
 /* --- the whole ---------------------------------------------------------------------------------------------------- */
 
-/* An MCU that reaches beyond the image: its last column and row go on. */
-static void fill_tile(const struct encoding *encoding, int32_t left, int32_t top, uint8_t *tile) {
-    for (int32_t row = 0; row < BLOCK * encoding->v; row++)
-        for (int32_t column = 0; column < BLOCK * encoding->h; column++, tile += 3) {
-            int32_t x = left + column < encoding->width ? left + column : encoding->width - 1;
-            int32_t y = top + row < encoding->height ? top + row : encoding->height - 1;
+struct mcu {
+    const uint8_t *rgb;
+    ptrdiff_t stride;
+    uint32_t outside; /* a bit for each block of Y that is wholly beyond the image */
+};
+
+/* An MCU that reaches beyond the image: the last column and row are repeated. */
+static struct mcu filled_mcu(const struct encoding *encoding, int32_t left, int32_t top, uint8_t *tile) {
+    const int32_t h = encoding->h, v = encoding->v, last_x = encoding->width - 1, last_y = encoding->height - 1;
+    struct mcu filled = {tile, BLOCK * h * 3, 0};
+    for (int32_t row = 0; row < BLOCK * v; row++)
+        for (int32_t column = 0; column < BLOCK * h; column++, tile += 3) {
+            int32_t x = left + column < last_x ? left + column : last_x, y = top + row < last_y ? top + row : last_y;
             __builtin_memcpy(tile, encoding->rgb + ((size_t)y * (size_t)encoding->width + (size_t)x) * 3, 3);
         }
+    for (int32_t i = 1; i < h * v; i++)
+        if (left + i % h * BLOCK > last_x || top + i / h * BLOCK > last_y) filled.outside |= 1u << i;
+    return filled;
 }
 
-/* Blocks of Y that are wholly beyond the image, of the MCU made last, become what takes the fewest bits. */
-INLINE void blank_outside(struct encoder *encoder, int32_t columns, int32_t rows, int h, int v) {
-    int32_t first = encoder->blocks - h * v - 2;
-    for (int32_t i = 1; i < h * v; i++)
-        if (i % h * BLOCK >= columns || i / h * BLOCK >= rows) {
-            encoder->block[first + i][0] = encoder->block[first + i - 1][0];
-            encoder->lively[first + i] = 0;
+/* Transforms the blocks of an MCU, and codes each when the next is transformed, so that a processor can be at both at once:
+   one takes its vector units, the other those for integers. The last of the MCU before is coded here, that of this is not. */
+INLINE void encode_mcu(const struct encoder *encoder, const struct mcu *mcu, int first, int h, int v,
+                       struct block *blocks, struct writer *writer, int32_t *predictions) {
+    f8 y[4][8], blue[8], red[8];
+    const uint8_t *rgb = mcu->rgb;
+    for (int row = 0; row < BLOCK * v; row++, rgb += mcu->stride) {
+        f8 b[2], r[2];
+        for (int i = 0; i < h; i++) take_pixels(rgb + 24 * i, &y[row / BLOCK * h + i][row % BLOCK], &b[i], &r[i]);
+        if (h == 2) b[0] = halved(b[0], b[1]), r[0] = halved(r[0], r[1]);
+        int to = row >> (v - 1), more = row & (v - 1);
+        blue[to] = more ? blue[to] + b[0] : b[0];
+        red[to] = more ? red[to] + r[0] : r[0];
+    }
+    struct block *cb = blocks + h * v, *cr = cb + 1;
+    transform(y[0], &encoder->y, blocks);
+    if (LIKELY(!first)) put_block(writer, cr, &encoder->chrominance, &predictions[2]);
+    for (int i = 1; i < h * v; i++) {
+        transform(y[i], &encoder->y, blocks + i);
+        if (UNLIKELY(mcu->outside >> i & 1)) { /* what takes the fewest bits */
+            blocks[i].coefficients[0] = blocks[i - 1].coefficients[0];
+            blocks[i].lively = 0;
         }
+        put_block(writer, blocks + i - 1, &encoder->luminance, &predictions[0]);
+    }
+    transform(blue, &encoder->cb, cb);
+    put_block(writer, cb - 1, &encoder->luminance, &predictions[0]);
+    transform(red, &encoder->cr, cr);
+    put_block(writer, cb, &encoder->chrominance, &predictions[1]);
 }
 
 INLINE void encode_mcus(struct encoder *encoder, int h, int v) {
     const struct encoding *encoding = encoder->encoding;
     const int32_t side_x = BLOCK * h, side_y = BLOCK * v;
     uint8_t tile[3 * 4 * COEFFICIENTS];
+    struct block blocks[MAX_BLOCKS];
+    int32_t predictions[MAX_COMPONENTS] = {0};
+    struct writer writer = {0, 0, encoder->unstuffed};
+    int first = 1; /* (left | top) == 0, which costs more */
     for (int32_t top = 0; top < encoding->height; top += side_y)
         for (int32_t left = 0; left < encoding->width; left += side_x) {
-            if (left + side_x <= encoding->width && top + side_y <= encoding->height) {
-                size_t start = ((size_t)top * (size_t)encoding->width + (size_t)left) * 3;
-                transform_mcu(encoder, encoding->rgb + start, (ptrdiff_t)encoding->width * 3, h, v);
-            } else {
-                fill_tile(encoding, left, top, tile);
-                transform_mcu(encoder, tile, side_x * 3, h, v);
-                blank_outside(encoder, encoding->width - left, encoding->height - top, h, v);
+            size_t start = ((size_t)top * (size_t)encoding->width + (size_t)left) * 3;
+            struct mcu mcu = {encoding->rgb + start, (ptrdiff_t)encoding->width * 3, 0};
+            if (UNLIKELY(left + side_x > encoding->width || top + side_y > encoding->height))
+                mcu = filled_mcu(encoding, left, top, tile);
+            encode_mcu(encoder, &mcu, first, h, v, blocks, &writer, predictions);
+            first = 0;
+            if (writer.at >= encoder->unstuffed + CHUNK_BYTES) {
+                hand_on(encoder, writer.at);
+                writer.at = encoder->unstuffed;
             }
-            if (encoder->blocks == CHUNK_BLOCKS) hand_on(encoder, put_blocks(encoder, h * v));
         }
-    hand_on(encoder, put_blocks(encoder, h * v));
-}
-
-/* T.81, F.1.2.3: the last byte is filled with ones. */
-static void put_end(struct encoder *encoder) {
-    struct writer writer = {encoder->bits, encoder->held, encoder->unstuffed};
-    put(&writer, 127 << LENGTH_BITS | 7, 0);
+    put_block(&writer, blocks + h * v + 1, &encoder->chrominance, &predictions[2]);
+    put(&writer, 127 << LENGTH_BITS | 7, 0); /* T.81, F.1.2.3: the last byte is filled with ones */
     write_out(&writer);
     hand_on(encoder, writer.at);
-    if (!encoder->full) put_word(encoder->encoding->jpeg + encoder->size, 0xFFD9);
+    if (!encoder->full) put_word(encoding->jpeg + encoder->size, 0xFFD9);
     encoder->size += 2;
 }
 
@@ -478,10 +480,6 @@ static void prepare(const struct encoding *encoding, struct encoder *encoder) {
     build_quantizer(luminance_steps, encoding->quality, 128, 1, &encoder->y);
     build_quantizer(chrominance_steps, encoding->quality, 0, 1.772 * samples, &encoder->cb);
     build_quantizer(chrominance_steps, encoding->quality, 0, 1.402 * samples, &encoder->cr);
-    encoder->predictions[0] = encoder->predictions[1] = encoder->predictions[2] = 0;
-    encoder->blocks = 0;
-    encoder->bits = 0;
-    encoder->held = 0;
     encoder->full = encoding->room < HEADER_SIZE;
     encoder->size = HEADER_SIZE;
 }
@@ -499,11 +497,8 @@ EXPORT int32_t shardmill_jpeg_encode(struct encoding *encoding) {
     if (!encoder.full) put_header(encoding->jpeg, encoding, &encoder);
     if (encoding->h == 1)
         encode_mcus(&encoder, 1, 1);
-    else if (encoding->v == 1)
-        encode_mcus(&encoder, 2, 1);
     else
-        encode_mcus(&encoder, 2, 2);
-    put_end(&encoder);
-    encoding->size = encoder.size + (encoder.full ? 2 * CHUNK_BYTES + VECTOR : 0);
+        encode_mcus(&encoder, 2, encoding->v);
+    encoding->size = encoder.size + (encoder.full ? 2 * (CHUNK_BYTES + MCU_BYTES) + VECTOR : 0);
     return encoder.full ? NO_ROOM : DONE;
 }
