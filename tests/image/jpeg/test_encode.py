@@ -185,13 +185,15 @@ def test_more_than_the_kept_memory() -> None:
     assert codec.encoded(SCENE, 95, "420") == encoded(SCENE, 95, "420")
 
 
-def test_little_memory_is_never_overrun() -> None:
+@pytest.mark.parametrize("height", [83, 72, 64, 56])
+def test_little_memory_is_never_overrun(height: int) -> None:
     """More is asked for, whatever part of the stream is the first that has no room."""
-    codec, whole = Codec(), encoded(NOISE)
+    pixels = NOISE[:height]
+    codec, whole = Codec(), encoded(pixels)
     for room in (*range(0, len(whole), 997), *range(len(whole) - 5, len(whole) + 9000, 61)):
         memory = np.full(room + 64, 77, np.uint8)
         codec._jpeg = memory[:room]
-        assert codec.encoded(NOISE, 95, "444") == whole
+        assert codec.encoded(pixels, 95, "444") == whole
         assert (memory[room:] == 77).all()
 
 
