@@ -44,6 +44,7 @@ from tests.image.odd import exif_with_orientation, saved, stored_as
 from tests.image.test_native import detailed
 
 OVERSAMPLING = 1.3
+HELD = 2**16  # bytes of a scan: SCAN_ROOM of codec.h
 SCENE = detailed(230, 170)
 GRAY = SCENE.convert("L")
 CHROMA = ("444", "422", "420", "440", "411")
@@ -231,12 +232,36 @@ def test_extreme_scales(stored: Size, size: Size) -> None:
 def test_streams_longer_than_what_is_held_of_them(restart: int, quality: int) -> None:
     noise = np.random.default_rng(5).integers(0, 256, (333, 517), np.uint8)
     stream = saved(Image.fromarray(noise), "JPEG", quality=quality, restart_marker_blocks=restart)
-    assert len(stream) > 2**16
+    assert len(stream) > HELD
     assert farthest(taken(stream, (517, 333)), reference(stream, (517, 333))) <= 2
     codec = Codec()
-    for length in (2**16, len(stream) // 2, len(stream) - 3000, len(stream) - 3):
+    for length in (HELD, len(stream) // 2, len(stream) - 3000, len(stream) - 3):
         assert resized(stream[:length] + EOI, codec=codec) is None
     assert resized(stream[:-2] + bytes(70_000) + EOI, codec=codec) is None
+
+
+def test_units_that_straddle_what_is_held() -> None:
+    noise = np.random.default_rng(6).integers(80, 176, (300, 410, 3), np.uint8)
+    stream = with_chroma(Image.fromarray(noise), "444", 100)
+    assert len(stream) > 3 * HELD
+    assert len(stream) / (300 * 410 / 64) > 150  # bytes of a unit
+    assert farthest(taken(stream, (410, 300)), reference(stream, (410, 300))) <= 3
+
+
+def test_ends_with_the_last_byte_that_is_held() -> None:
+    noise = np.random.default_rng(8).integers(0, 256, (8, 24_000), np.uint8)
+    held = 0
+    for first in range(0, 200, 8):
+        low, high = 0, 2_900
+        while low < high:  # blocks that just fill it
+            blocks = (low + high + 1) // 2
+            stream = saved(Image.fromarray(noise[:, first : first + 8 * blocks]), "JPEG", quality=60)
+            data = stream[place(stream, SOS)[1] : -2].replace(b"\xff\0", b"\xff")
+            low, high = (blocks, high) if len(data) <= HELD else (low, blocks - 1)
+        stream = saved(Image.fromarray(noise[:, first : first + 8 * low]), "JPEG", quality=60)
+        held += HELD - 32 < len(stream[place(stream, SOS)[1] : -2].replace(b"\xff\0", b"\xff")) <= HELD
+        assert farthest(taken(stream, (8 * low, 8)), reference(stream, (8 * low, 8))) <= 2
+    assert held > 3
 
 
 # --- through the transform ------------------------------------------------------------------------------------------
