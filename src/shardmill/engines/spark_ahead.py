@@ -15,8 +15,7 @@ from pyspark import InheritableThread, SparkContext
 from pyspark.errors import PySparkException
 
 from shardmill.engines.spark_jvm import Jvm
-from shardmill.engines.spark_session import PRELOAD_VARIABLE, cancel, is_local, own_context
-from shardmill.isolation import CHILD_ENVIRONMENT
+from shardmill.engines.spark_session import cancel, is_local, own_context
 
 _PATIENCE_S: Final = 5.0
 """For a context that is not wanted any more and half made; it takes about one second."""
@@ -38,10 +37,8 @@ class ContextAhead:
         self._over = threading.Event()
         self._trouble: BaseException | None = None
         module = first.func.__module__ if isinstance(first, partial) else first.__module__
-        variables = {PRELOAD_VARIABLE: module, **CHILD_ENVIRONMENT}
-        settings = {**{f"spark.executorEnv.{name}": value for name, value in variables.items()}, **settings}
         self._thread = threading.Thread(
-            target=self._serve, args=(master, settings, first), name="spark ahead", daemon=True
+            target=self._serve, args=(master, settings, first, module), name="spark ahead", daemon=True
         )
         self._thread.start()
 
@@ -67,9 +64,9 @@ class ContextAhead:
         if self._trouble is not None:
             raise self._trouble
 
-    def _serve(self, master: str | None, settings: Mapping[str, str], first: Callable[[], object]) -> None:
+    def _serve(self, master: str | None, settings: Mapping[str, str], first: Callable[[], object], module: str) -> None:
         try:
-            with own_context(master, settings, self._jvm) as context:
+            with own_context(master, settings, self._jvm, preload=module) as context:
                 self._started.set_result(context)
                 with _called_in_workers(context, first):
                     self._over.wait()

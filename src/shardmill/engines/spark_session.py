@@ -19,6 +19,7 @@ from pyspark.errors import PySparkException
 
 from shardmill.engines.spark_errors import explain
 from shardmill.engines.spark_jvm import Jvm
+from shardmill.isolation import CHILD_ENVIRONMENT
 from shardmill.sampling import LAST_SAMPLES_S, SAMPLES_VARIABLE
 
 DEFAULTS: Final[Mapping[str, str]] = {
@@ -56,7 +57,9 @@ def with_retries(master: str) -> str:
 
 
 @contextmanager
-def own_context(master: str | None, settings: Mapping[str, str], jvm: Jvm | None = None) -> Iterator[SparkContext]:
+def own_context(
+    master: str | None, settings: Mapping[str, str], jvm: Jvm | None = None, preload: str | None = None
+) -> Iterator[SparkContext]:
     """Start a context, and stop it and every process started for it on the way out.
 
     `master` None means what Spark is configured for, else all cores here. Under spark-submit the JVM exists already
@@ -64,18 +67,19 @@ def own_context(master: str | None, settings: Mapping[str, str], jvm: Jvm | None
 
     Args:
         jvm: One that was not started yet, for those who may want to end it before the context is there.
+        preload: A module whose functions do their work in children (`shardmill.isolation`): workers here share it.
 
     Raises:
         UsageError: no usable Java, or settings that Spark refuses.
     """
     if has_gateway():
-        with _context(master, settings, gateway=None) as context:
+        with _context(master, settings, None, preload) as context:
             yield context
         return
     jvm = jvm or Jvm(local=is_local(master))
     with jvm.gateway() as gateway:
         try:
-            with _context(master, settings, gateway) as context:
+            with _context(master, settings, gateway, preload) as context:
                 yield context
         finally:
             SparkContext._gateway = SparkContext._jvm = None
@@ -92,11 +96,13 @@ def is_local(master: str | None) -> bool:
 
 
 @contextmanager
-def _context(master: str | None, settings: Mapping[str, str], gateway: JavaGateway | None) -> Iterator[SparkContext]:
+def _context(
+    master: str | None, settings: Mapping[str, str], gateway: JavaGateway | None, preload: str | None
+) -> Iterator[SparkContext]:
     with _own_interrupt_handler():
         try:
             SparkContext._ensure_initialized(gateway=gateway)
-            context = SparkContext(conf=_configuration(master, settings, launched=gateway is not None))
+            context = SparkContext(conf=_configuration(master, settings, preload, launched=gateway is not None))
         except (Py4JError, PySparkException) as error:
             raise explain(str(error)) from error
     context.pythonExec = _python()
@@ -136,7 +142,9 @@ def _let_samples_come(context: SparkContext) -> None:
         time.sleep(LAST_SAMPLES_S)
 
 
-def _configuration(master: str | None, settings: Mapping[str, str], *, launched: bool) -> SparkConf:
+def _configuration(
+    master: str | None, settings: Mapping[str, str], preload: str | None, *, launched: bool
+) -> SparkConf:
     conf = SparkConf()
     if master is not None:
         conf.setMaster(master)
@@ -152,6 +160,9 @@ def _configuration(master: str | None, settings: Mapping[str, str], *, launched:
         defaults |= _LOCAL_ONLY
         if _python() == sys.executable:
             defaults["spark.python.daemon.module"] = _DAEMON
+            if preload is not None:
+                variables = {PRELOAD_VARIABLE: preload, **CHILD_ENVIRONMENT}
+                defaults |= {f"spark.executorEnv.{name}": value for name, value in variables.items()}
     elif not conf.contains("spark.executor.memory"):
         defaults |= _CLUSTER_ONLY
     for key, value in defaults.items():
