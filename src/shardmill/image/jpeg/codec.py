@@ -96,10 +96,10 @@ class Codec:
         if not within or not 0 < min(size) <= max(size) <= MAX_SIDE:
             raise ValueError(f"cannot make {size} pixels of {box} of an image of {stored}")
         rgb = np.empty((size[1], size[0], 3), np.uint8)
-        request = _Request(jpeg, len(jpeg), *box, oversampling, rgb.ctypes.data, 0, 0, 0, *stored, *size)
+        request = _Request(jpeg, len(jpeg), *box, oversampling, _address(rgb), 0, 0, 0, *stored, *size)
         scratch = self._scratch
         while True:
-            request.scratch, request.scratch_size = scratch.ctypes.data, scratch.size
+            request.scratch, request.scratch_size = _address(scratch), scratch.size
             outcome = self._resize(ctypes.byref(request))
             if outcome != _NO_ROOM:
                 return rgb if outcome == _DONE else None
@@ -138,7 +138,7 @@ class Codec:
         pixels = np.ascontiguousarray(pixels, np.uint8)
         height, width, _ = pixels.shape
         sums = (ctypes.c_uint64 * 6)()
-        self._sum(ctypes.c_void_p(pixels.ctypes.data), width, height, sums)
+        self._sum(ctypes.c_void_p(_address(pixels)), width, height, sums)
         red, green, blue, red2, green2, blue2 = sums
         return PixelSums(-(-height // 4) * -(-width // 4), (red, green, blue), (red2, green2, blue2))
 
