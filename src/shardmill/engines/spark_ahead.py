@@ -100,5 +100,5 @@ def _called_in_workers(context: SparkContext, first: Callable[[], object]) -> It
 
 def _call(first: Callable[[], object], items: Iterable[int]) -> None:
     """Runs in a Python worker."""
-    with suppress(Exception):
+    with suppress(Exception):  # else Spark repeats it; the tasks meet the same trouble, and tell
         first()

@@ -13,6 +13,7 @@ typedef int16_t __attribute__((may_alias)) half_word; /* either of the two that 
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 enum {
+    MAX_SIDE = 65500,  /* of an image, in libjpeg-turbo */
     BLOCK = 8,         /* samples of a side of a block, and rows of a band */
     COEFFICIENTS = 64, /* of a block */
     MAX_COMPONENTS = 3,
@@ -111,7 +112,7 @@ int start_segment(struct scan *scan, struct bits *bits);
 /* What follows, for bits that have passed `scan->low`; 0 if nothing does and the segment has been read past its end. */
 int more(struct scan *scan, struct bits *bits);
 /* Whether the segment has been read up to its last byte and `marker` ends it. */
-int ends_with(struct scan *scan, struct bits *bits, int marker);
+int ends_with(const struct scan *scan, const struct bits *bits, int marker);
 
 /* --- entropy: Huffman codes --------------------------------------------------------------------------------------- */
 
@@ -156,7 +157,17 @@ void inverse_dct(const int16_t *block, int flat, const float *factors, int sampl
 /* The sample of a block at 1 each way. */
 int16_t mean_sample(int32_t dc, const float *factors);
 
+/* P(row, column) of each coefficient in zigzag order (T.81, figure A.6). */
+#define ZIGZAG(P)                                                                                                      \
+    P(0, 0), P(0, 1), P(1, 0), P(2, 0), P(1, 1), P(0, 2), P(0, 3), P(1, 2), P(2, 1), P(3, 0), P(4, 0), P(3, 1),        \
+        P(2, 2), P(1, 3), P(0, 4), P(0, 5), P(1, 4), P(2, 3), P(3, 2), P(4, 1), P(5, 0), P(6, 0), P(5, 1), P(4, 2),    \
+        P(3, 3), P(2, 4), P(1, 5), P(0, 6), P(0, 7), P(1, 6), P(2, 5), P(3, 4), P(4, 3), P(5, 2), P(6, 1), P(7, 0),    \
+        P(7, 1), P(6, 2), P(5, 3), P(4, 4), P(3, 5), P(2, 6), P(1, 7), P(2, 7), P(3, 6), P(4, 5), P(5, 4), P(6, 3),    \
+        P(7, 2), P(7, 3), P(6, 4), P(5, 5), P(4, 6), P(3, 7), P(4, 7), P(5, 6), P(6, 5), P(7, 4), P(7, 5), P(6, 6),    \
+        P(5, 7), P(6, 7), P(7, 6), P(7, 7)
+
 extern const uint8_t zigzag[COEFFICIENTS + OVERRUN]; /* place of each coefficient in a block stored row by row */
+extern const double dct_scale[BLOCK];                /* sqrt(2) cos(k pi / 16), but 1 for k = 0 */
 
 /* --- resample ------------------------------------------------------------------------------------------------------ */
 

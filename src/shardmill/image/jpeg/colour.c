@@ -13,8 +13,6 @@ static inline b8 rounded(f8 x) {
 
 /* Red, green and blue of eight pixels, one pixel after another. */
 INLINE void store_pixels(uint8_t *rgb, b8 red, b8 green, b8 blue) {
-    typedef uint8_t b16 __attribute__((ext_vector_type(16)));
-    typedef uint8_t b32 __attribute__((ext_vector_type(32)));
     b16 two = __builtin_shufflevector(red, green, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     b16 third = __builtin_shufflevector(blue, blue, 0, 1, 2, 3, 4, 5, 6, 7, -1, -1, -1, -1, -1, -1, -1, -1);
     b32 pixels = __builtin_shufflevector(two, third, 0, 8, 16, 1, 9, 17, 2, 10, 18, 3, 11, 19, 4, 12, 20, 5, 13, 21, 6,

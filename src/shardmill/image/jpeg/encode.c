@@ -17,7 +17,6 @@ enum {
     MCU_BYTES = MAX_BLOCKS * BLOCK_BYTES + 8,
     CHUNK_BYTES = 4096, /* of codes, before they are stuffed */
     VECTOR = 32,        /* bytes */
-    MAX_SIDE = 65500,
     LENGTH_BITS = 6,
     LENGTH_MASK = (1 << LENGTH_BITS) - 1,
     RUNS = 16,    /* of zeros that a code can tell: 0 to 15 */
@@ -143,9 +142,6 @@ static void build_codes(const uint8_t *dc, const uint8_t *ac, struct codes *code
    are `weight` times too large and around `middle`. */
 static void build_quantizer(const uint8_t *steps, int32_t quality, float middle, double weight,
                             struct quantizer *quantizer) {
-    /* sqrt(2) cos(k pi / 16), but 1 for k = 0 */
-    static const double scale[8] = {1.0, 1.387039845325, 1.306562964876, 1.175875602419,
-                                    1.0, 0.785694958387, 0.541196100146, 0.275899379283};
     for (int i = 0; i < BLOCK; i++) quantizer->middle[i] = i == 0 ? middle * COEFFICIENTS : 0;
     int32_t percent = quality < 50 ? 5000 / quality : 200 - 2 * quality;
     for (int i = 0; i < COEFFICIENTS; i++) {
@@ -153,7 +149,7 @@ static void build_quantizer(const uint8_t *steps, int32_t quality, float middle,
         int32_t step = (steps[zigzag[i]] * percent + 50) / 100;
         step = step < 1 ? 1 : step > 255 ? 255 : step;
         quantizer->steps[i] = (uint8_t)step;
-        double factor = 1 / (step * scale[row] * scale[column] * 8 * weight);
+        double factor = 1 / (step * dct_scale[row] * dct_scale[column] * 8 * weight);
         quantizer->factors[8 * column + row] = (float)(factor * AWAY_FROM_ZERO);
     }
 }
@@ -205,8 +201,6 @@ static uint8_t *put_header(uint8_t *to, const struct encoding *encoding, const s
 
 /* --- transform ---------------------------------------------------------------------------------------------------- */
 
-typedef uint8_t b16 __attribute__((ext_vector_type(16)));
-typedef uint8_t b32 __attribute__((ext_vector_type(32)));
 typedef int8_t flag32 __attribute__((ext_vector_type(32)));
 typedef int8_t flag64 __attribute__((ext_vector_type(64)));
 typedef int16_t s16 __attribute__((ext_vector_type(16)));
@@ -265,14 +259,6 @@ INLINE uint64_t bit_mask(flag32 flags) {
 #endif
     return mask;
 }
-
-#define ZIGZAG(P)                                                                                                      \
-    P(0, 0), P(0, 1), P(1, 0), P(2, 0), P(1, 1), P(0, 2), P(0, 3), P(1, 2), P(2, 1), P(3, 0), P(4, 0), P(3, 1),        \
-        P(2, 2), P(1, 3), P(0, 4), P(0, 5), P(1, 4), P(2, 3), P(3, 2), P(4, 1), P(5, 0), P(6, 0), P(5, 1), P(4, 2),    \
-        P(3, 3), P(2, 4), P(1, 5), P(0, 6), P(0, 7), P(1, 6), P(2, 5), P(3, 4), P(4, 3), P(5, 2), P(6, 1), P(7, 0),    \
-        P(7, 1), P(6, 2), P(5, 3), P(4, 4), P(3, 5), P(2, 6), P(1, 7), P(2, 7), P(3, 6), P(4, 5), P(5, 4), P(6, 3),    \
-        P(7, 2), P(7, 3), P(6, 4), P(5, 5), P(4, 6), P(3, 7), P(4, 7), P(5, 6), P(6, 5), P(7, 4), P(7, 5), P(6, 6),    \
-        P(5, 7), P(6, 7), P(7, 6), P(7, 7)
 
 static const uint8_t places[COEFFICIENTS] = {ZIGZAG(PLACE)};
 

@@ -4,27 +4,28 @@
    or 1 points on the lowest coefficients of each block. */
 #include "vectors.h"
 
+#define STORED(row, column) (8 * (row) + (column))
+
 const uint8_t zigzag[COEFFICIENTS + OVERRUN] = {
-    0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18,
-    11, 4,  5,  12, 19, 26, 33, 40, 48, 41, 34, 27, 20,
-    13, 6,  7,  14, 21, 28, 35, 42, 49, 56, 57, 50, 43,
-    36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45,
-    38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, [COEFFICIENTS... COEFFICIENTS + OVERRUN - 1] = COEFFICIENTS,
+    ZIGZAG(STORED),
+    [COEFFICIENTS... COEFFICIENTS + OVERRUN - 1] = COEFFICIENTS,
 };
+
+const double dct_scale[BLOCK] = {1.0, 1.387039845325, 1.306562964876, 1.175875602419,
+                                 1.0, 0.785694958387, 0.541196100146, 0.275899379283};
 
 static const float ROOT_HALF = 0.707106781f;
 static const float MIDDLE = 128 * SAMPLE_ONE + 0.5f; /* the half is for rounding, as what follows cuts off */
 static const float MOST = 255 * SAMPLE_ONE + 0.5f;
 
+/* By which coefficient k of one axis is to be multiplied for a transform of so many points. */
+static float scale(int k, int samples) { return samples == 8 ? (float)dct_scale[k] : k ? 1.414213562f : 1.0f; }
+
 void scale_quantizer(const uint16_t *quantizer, int samples, float *factors) {
-    /* sqrt(2) cos(k pi / 16), but 1 for k = 0 */
-    static const float prescale[8] = {1.0f, 1.387039845f, 1.306562965f, 1.175875602f,
-                                      1.0f, 0.785694958f, 0.541196100f, 0.275899379f};
-    static const float plain[8] = {1.0f,         1.414213562f, 1.414213562f, 1.414213562f,
-                                   1.414213562f, 1.414213562f, 1.414213562f, 1.414213562f};
-    const float *side = samples == 8 ? prescale : plain;
-    for (int i = 0; i < COEFFICIENTS; i++)
-        factors[zigzag[i]] = quantizer[i] * (SAMPLE_ONE / 8.0f) * side[zigzag[i] / 8] * side[zigzag[i] % 8];
+    for (int i = 0; i < COEFFICIENTS; i++) {
+        int row = zigzag[i] / 8, column = zigzag[i] % 8;
+        factors[zigzag[i]] = quantizer[i] * (SAMPLE_ONE / 8.0f) * scale(row, samples) * scale(column, samples);
+    }
 }
 
 /* One pass of eight points over the vectors of `a`. */

@@ -1,7 +1,6 @@
 /* Entropy-coded data without its stuffing (ITU-T T.81, F.1.2.3), a piece at a time, so that it stays in the nearest cache. */
-#include "codec.h"
+#include "vectors.h"
 
-typedef uint8_t b32 __attribute__((vector_size(32)));
 typedef int64_t i4 __attribute__((vector_size(32)));
 
 /* Whether any of 32 bytes is 0xFF. */
@@ -58,8 +57,7 @@ int more(struct scan *scan, struct bits *bits) {
     return 1;
 }
 
-int ends_with(struct scan *scan, struct bits *bits, int marker) {
-    if (scan->marker == GOES_ON) fill(scan, bits);
+int ends_with(const struct scan *scan, const struct bits *bits, int marker) {
     int64_t left = (scan->filled - bits->at) * 8 + (int64_t)(bits->count & 63);
     return scan->marker == marker && left >= 0 && left < 8;
 }

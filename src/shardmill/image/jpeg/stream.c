@@ -14,8 +14,7 @@ enum {
     APP14 = 0xEE,
     APP15 = 0xEF,
     COM = 0xFE,
-    MAX_SIDE = 65500, /* of an image, in libjpeg-turbo */
-    YCBCR = 1,        /* as Adobe's segment has it */
+    YCBCR = 1, /* as Adobe's segment has it */
 };
 
 struct segment {

@@ -11,6 +11,8 @@ typedef int32_t w4 __attribute__((ext_vector_type(4)));
 typedef int16_t s8 __attribute__((ext_vector_type(8)));
 typedef int16_t s4 __attribute__((ext_vector_type(4)));
 typedef uint8_t b8 __attribute__((ext_vector_type(8)));
+typedef uint8_t b16 __attribute__((ext_vector_type(16)));
+typedef uint8_t b32 __attribute__((ext_vector_type(32)));
 
 static inline f8 load8(const float *from) {
     f8 loaded;
